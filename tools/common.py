@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tools share: where things are, running commands, reporting.
+
+Nothing here knows about a single tool.  A tool raises Failure for everything
+that a user can cause or mend; run_tool() prints it without a traceback.
+"""
+
+import argparse
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+# The two variables are for the tests and for trying another kernel version:
+# MM_SERIES_TREE=linux-V works in build/linux-V, made by fetch --version V.
+ROOT = pathlib.Path(os.environ.get('MM_SERIES_ROOT') or
+                    pathlib.Path(__file__).resolve().parent.parent)
+PATCHES = ROOT / 'patches'
+BUILD = ROOT / 'build'
+LOGS = BUILD / 'logs'
+LINUX = BUILD / os.environ.get('MM_SERIES_TREE', 'linux')
+CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
+                     pathlib.Path.home() / '.cache') / 'mm-series'
+
+# The user's git configuration must not show in a patch or a commit id.
+IDENTITY = ('mm-series', 'mm-series@example.org')
+GIT_ENV = {
+    'GIT_CONFIG_NOSYSTEM': '1',
+    'GIT_CONFIG_GLOBAL': os.devnull,
+    'GIT_AUTHOR_NAME': IDENTITY[0], 'GIT_AUTHOR_EMAIL': IDENTITY[1],
+    'GIT_COMMITTER_NAME': IDENTITY[0], 'GIT_COMMITTER_EMAIL': IDENTITY[1],
+    'GIT_EDITOR': 'true', 'GIT_PAGER': 'cat',
+    'LC_ALL': 'C.UTF-8', 'TZ': 'UTC',
+}
+
+
+class Failure(Exception):
+    """What failed, the log that shows it and what the user can do."""
+
+    def __init__(self, what, log=None, hint=None):
+        super().__init__(what)
+        self.what, self.log, self.hint = what, log, hint
+
+
+def tail(path, lines=25):
+    text = pathlib.Path(path).read_text(errors='replace').splitlines()
+    return '\n'.join(text[-lines:])
+
+
+def run_tool(main, argv=None):
+    """Run a tool's main(argv); end with 1 and a message on a Failure."""
+    name = pathlib.Path(sys.argv[0]).name
+    try:
+        sys.exit(main(sys.argv[1:] if argv is None else argv) or 0)
+    except Failure as e:
+        print(f'{name}: {e.what}', file=sys.stderr)
+        if e.log:
+            print(f'  log: {e.log}; its end:', file=sys.stderr)
+            print(re.sub(r'(?m)^', '  | ', tail(e.log)), file=sys.stderr)
+        if e.hint:
+            print(f'  {e.hint}', file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def parser(doc):
+    """An argument parser whose help is the tool's docstring."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+class Steps:
+    """Say which step of how many is at work and how long it all took."""
+
+    def __init__(self, total):
+        self.total, self.done, self.start = total, 0, time.monotonic()
+
+    def __call__(self, text):
+        self.done += 1
+        t = int(time.monotonic() - self.start)
+        print(f'[{self.done}/{self.total} {t // 60}:{t % 60:02}] {text}',
+              flush=True)
+
+
+def log_path(name):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return LOGS / (re.sub(r'[^\w.+-]+', '-', name) + '.log')
+
+
+def run(cmd, what, log=None, hint=None, check=True, **kw):
+    """Run a command with its output in a log; raise Failure if it fails.
+
+    @what names the step for the message.  Returns the exit status; with
+    check=False a non-zero one is the caller's to judge.
+    """
+    log = log or log_path(what)
+    env = dict(os.environ, **kw.pop('env', {}))
+    with open(log, 'w') as out:
+        out.write('$ ' + shlex.join(map(str, cmd)) + '\n')
+        out.flush()
+        try:
+            rc = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT, env=env,
+                                **kw).returncode
+        except FileNotFoundError:
+            raise Failure(f'{what}: {cmd[0]} is not installed',
+                          hint='tools/setup installs what is missing')
+        except subprocess.TimeoutExpired:
+            raise Failure(f'{what}: no end after {kw["timeout"]} s', log, hint)
+    if rc and check:
+        raise Failure(f'{what} failed ({rc}): {shlex.join(map(str, cmd))}',
+                      log, hint)
+    return rc
+
+
+def output(cmd, check=True, **kw):
+    """What a command prints; its stderr is part of the message if it fails."""
+    env = dict(os.environ, **kw.pop('env', {}))
+    try:
+        r = subprocess.run(cmd, stdin=subprocess.DEVNULL, text=True,
+                           capture_output=True, env=env, **kw)
+    except FileNotFoundError:
+        raise Failure(f'{cmd[0]} is not installed',
+                      hint='tools/setup installs what is missing')
+    if r.returncode and check:
+        raise Failure(f'{shlex.join(map(str, cmd))} failed '
+                      f'({r.returncode}):\n{(r.stderr or r.stdout).strip()}')
+    return r.stdout
+
+
+def git_command(*args):
+    """A git command line that, run with GIT_ENV, heeds no configuration."""
+    return ['git', '-c', 'gc.auto=0', '-c', 'core.autocrlf=false',
+            '-c', f'core.attributesFile={os.devnull}', *map(str, args)]
+
+
+def git(*args, cwd=LINUX, check=True, **kw):
+    """Output of a git command that no user configuration can change."""
+    env = dict(GIT_ENV, **kw.pop('env', {}))
+    return output(git_command(*args), cwd=cwd, env=env, check=check,
+                  **kw).rstrip('\n')
+
+
+def sha256(path):
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()
+
+
+def base():
+    """The pinned tree: patches/base as a dict."""
+    lines = (PATCHES / 'base').read_text().splitlines()
+    return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1)
+                for line in lines if line.strip() and line[0] != '#')
+
+
+HEADING = re.compile(r'# ([\w-]+)(?: \(needs ([\w-]+)\))?: (.+)')
+
+
+class Topic:
+    """One topic of the series file: a heading and its patch files."""
+
+    def __init__(self, name, needs, title):
+        self.name, self.needs, self.title = name, needs, title
+        self.patches = []
+        self.dir = PATCHES / name
+
+
+def topics():
+    """The series file, parsed: topic name -> Topic, in series order.
+
+    A topic starts with a heading,
+        # NAME: TITLE
+    or
+        # NAME (needs OTHER): TITLE
+    and its patches follow, a path a line.
+    """
+    if not (ROOT / 'series').exists():
+        raise Failure('there is no file "series"')
+    found, current = {}, None
+    for n, line in enumerate((ROOT / 'series').read_text().splitlines(), 1):
+        head = HEADING.fullmatch(line)
+        if head:
+            current = Topic(*head.groups())
+            if current.needs and current.needs not in found:
+                raise Failure(f'series:{n}: {current.name} needs '
+                              f'{current.needs}, which is not above it')
+            found[current.name] = current
+        elif line and line[0] != '#':
+            if not current:
+                raise Failure(f'series:{n}: a patch before any topic heading')
+            current.patches.append(ROOT / line)
+    return found
+
+
+def with_needs(name):
+    """The topics that @name is applied on, in order, itself last."""
+    known = topics()
+    if name not in known:
+        raise Failure(f'no topic "{name}" in series; there are: '
+                      + ', '.join(known))
+    chain = []
+    while name:
+        chain.insert(0, known[name])
+        name = known[name].needs
+    return chain

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Test the series and its tools.
+
+  tools/test            what CI runs: the tools' own tests, the static checks,
+                        native stress, litmus tests, KUnit on UML, x86-64
+                        and arm64, programs in the guest
+  tools/test --fast     a turn: less than 3 minutes when caches are warm
+  tools/test --full     all of it with debugging configurations, clang,
+                        modules and a stress test of a minute
+  tools/test --only uml,litmus      some stages only; --list names them
+
+Ends with one line, "N passed, N failed, N skipped".
+"""
+
+import re
+import subprocess
+import sys
+
+import kbuild
+import litmus
+import vm
+from common import (BUILD, LINUX, ROOT, Failure, Steps, log_path, output,
+                    parser, run, run_tool, tail)
+
+
+class Report:
+    """One line a test, and the counts of all."""
+
+    def __init__(self):
+        self.counts = {'ok': 0, 'not ok': 0, 'skip': 0}
+
+    def add(self, name, verdict, why=''):
+        self.counts[verdict] += 1
+        print(f'  {verdict:6} {name}' + (f': {why}' if why else ''),
+              flush=True)
+
+    def failure(self, name, e):
+        self.add(name, 'not ok', e.what)
+        if e.log:
+            print(f'         log: {e.log}; its end:')
+            print(re.sub('(?m)^', '         | ', tail(e.log, 15)))
+        if e.hint:
+            print(f'         {e.hint}')
+
+    def summary(self):
+        return '{ok} passed, {not ok} failed, {skip} skipped'.format(
+            **self.counts)
+
+
+def add_kunit(report, prefix, results):
+    """Add the results of a boot, a suite's many cases as single lines."""
+    for name, verdict in results:
+        report.counts[verdict] += 1
+        if verdict != 'ok':
+            print(f'  {verdict:6} {prefix}: {name}')
+    good = sum(v == 'ok' for _, v in results)
+    print(f'  ok     {prefix}: {good} of {len(results)} tests', flush=True)
+    if not good:
+        report.add(prefix, 'not ok', 'no test ran')
+
+
+def boot_suites(report, arch, configs=(), clang=False, **kw):
+    """Build one test kernel and boot it: its KUnit suites run."""
+    arch = kbuild.arch(arch)
+    image = kbuild.build(arch, LINUX, configs, clang=clang)
+    name = '-'.join([arch.name, *configs] + (['clang'] if clang else []))
+    result = vm.boot(arch, image, name=f'boot {name}', **kw)
+    add_kunit(report, name, result.results())
+
+
+def own(report, options):
+    """the tools' own tests"""
+    for path in sorted((ROOT / 'tools' / 'tests').glob('test_*.py')):
+        log = log_path(path.stem)
+        with open(log, 'w') as out:
+            rc = subprocess.run([sys.executable, '-m', 'unittest', '-v',
+                                 path.stem], cwd=path.parent, stdout=out,
+                                stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL).returncode
+        cases = re.findall(r'^(\w+) \(.*\.\.\. .*?(ok|skipped|FAIL|ERROR)',
+                           log.read_text(), re.MULTILINE)
+        add_kunit(report, path.stem, [
+            (name, {'ok': 'ok', 'skipped': 'skip'}.get(v, 'not ok'))
+            for name, v in cases])
+        if rc and not any(v in ('FAIL', 'ERROR') for _, v in cases):
+            raise Failure(f'{path.name} failed', log)
+
+
+def check(report, options):
+    """the static checks, tools/check"""
+    cmd = [str(ROOT / 'tools' / 'check')]
+    cmd += {'fast': ['--fast'], 'full': ['--full']}.get(options.mode, [])
+    log = log_path('check')
+    rc = run(cmd, 'check', log=log, check=False)
+    lines = re.findall(r'^ *(ok|warn|fail|skip) +(.+)$', log.read_text(),
+                       re.MULTILINE)
+    verdict = {'ok': 'ok', 'warn': 'ok', 'skip': 'skip', 'fail': 'not ok'}
+    add_kunit(report, 'check', [(n, verdict[v]) for v, n in lines])
+    if rc:
+        raise Failure('tools/check found faults', log)
+
+
+def native(report, options):
+    """lib/alf_queue.c in userspace, with and without sanitizers"""
+    log = log_path('native')
+    targets = {'fast': 'check-fast', 'full': 'check-full'}
+    run(['make', '-C', str(ROOT / 'tools' / 'native'), f'KSRC={LINUX}',
+         f'O={BUILD / "native"}', targets.get(options.mode, 'check')],
+        'native', log=log)
+    add_kunit(report, 'native', [
+        (m[2], m[1]) for m in
+        re.finditer(r'^(ok|not ok) \d+ - (.*)$', log.read_text(), re.M)])
+
+
+def litmus_tests(report, options):
+    """the memory model's verdict on each ordering rule"""
+    try:
+        herd7 = output([str(ROOT / 'tools' / 'herd7')]).split()[-1]
+    except Failure as e:
+        report.add('litmus', 'skip', e.what.splitlines()[-1])
+        return
+    for path in litmus.added_tests(LINUX):
+        try:
+            litmus.check(herd7, LINUX, path)
+            report.add(f'litmus {path.name}', 'ok')
+        except Failure as e:
+            report.failure(f'litmus {path.name}', e)
+
+
+def uml(report, options):
+    """KUnit on User Mode Linux, through the tree's kunit.py"""
+    image = kbuild.build(kbuild.arch('um'), LINUX)
+    log = log_path('kunit uml')
+    run([sys.executable, str(LINUX / 'tools/testing/kunit/kunit.py'), 'exec',
+         f'--build_dir={image.parent}', '--arch=um',
+         '--kernel_args=seccomp=on', '--kernel_args=ncpus=2',
+         '--raw_output=kunit', '--timeout=300'], 'KUnit on UML', log=log,
+        cwd=LINUX)
+    result = vm.Boot('KUnit on UML', log)
+    if result.splats():
+        raise Failure(f'UML: {result.splats()[0]}', log)
+    add_kunit(report, 'um', result.results())
+
+
+def x86_64(report, options):
+    """KUnit and guest programs, x86-64 under QEMU"""
+    boot_suites(report, 'x86_64')
+
+
+def arm64(report, options):
+    """KUnit and guest programs, arm64 under QEMU"""
+    boot_suites(report, 'arm64')
+
+
+def debug(report, options):
+    """KUnit under KASAN, lockdep and DEBUG_PREEMPT, x86-64"""
+    boot_suites(report, 'x86_64', ['debug'], timeout=600)
+
+
+def kcsan(report, options):
+    """KUnit under KCSAN, x86-64"""
+    boot_suites(report, 'x86_64', ['kcsan'], timeout=900)
+
+
+def rt(report, options):
+    """KUnit with PREEMPT_RT, x86-64"""
+    boot_suites(report, 'x86_64', ['rt'])
+
+
+def clang(report, options):
+    """KUnit of a kernel built by clang, x86-64"""
+    run([str(ROOT / 'tools' / 'setup'), '--clang'], 'installing clang')
+    boot_suites(report, 'x86_64', clang=True)
+
+
+def stress(report, options):
+    """a minute of stress on 2 CPUs, x86-64 and arm64"""
+    for name in 'x86_64', 'arm64':
+        boot_suites(report, name, timeout=600, cmdline='alf_queue_stress.'
+                    'seconds=8 kunit.filter_glob=alf_queue_stress')
+
+
+FAST = [own, check, native, litmus_tests, uml]
+DEFAULT = FAST + [x86_64, arm64]
+FULL = DEFAULT + [debug, kcsan, rt, clang, stress]
+
+
+def stage_name(stage):
+    return stage.__name__.removesuffix('_tests')
+
+
+def main(argv):
+    p = parser(__doc__)
+    mode = p.add_mutually_exclusive_group()
+    mode.add_argument('--fast', dest='mode', action='store_const',
+                      const='fast')
+    mode.add_argument('--full', dest='mode', action='store_const',
+                      const='full')
+    p.add_argument('--only', help='stages, comma separated')
+    p.add_argument('--list', action='store_true', help='name the stages')
+    options = p.parse_args(argv)
+    known = {stage_name(s): s for s in FULL}
+    if options.list:
+        for name, stage in known.items():
+            print(f'{name:8} {stage.__doc__}')
+        return
+    stages = {'fast': FAST, 'full': FULL}.get(options.mode, DEFAULT)
+    if options.only:
+        names = options.only.split(',')
+        if unknown := set(names) - set(known):
+            raise Failure('no such stage: ' + ', '.join(sorted(unknown)),
+                          hint='tools/test --list names them')
+        stages = [known[n] for n in names]
+
+    report, step = Report(), Steps(len(stages) + 1)
+    step('the tree: fetch and apply')
+    run([str(ROOT / 'tools' / 'apply')], 'apply')
+    for stage in stages:
+        step(stage.__doc__)
+        try:
+            stage(report, options)
+        except Failure as e:
+            report.failure(stage_name(stage), e)
+    print(report.summary())
+    return report.counts['not ok'] > 0
+
+
+run_tool(main)

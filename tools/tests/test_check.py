@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every check of tools/check must be able to fail.
+
+Small series with one fault each, generated on top of the real base, are
+given to the real tool; the check that the fault is for must fail, and no
+other.  They are patch files in a scratch directory; of build/linux only the
+objects of git are shared, and the checkout and objects under build/check.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOOLS))
+
+import branches                         # noqa: E402
+import common                           # noqa: E402
+from checks.core import script          # noqa: E402
+
+LINUX = TOOLS.parent / 'build' / 'linux'
+CHECK = TOOLS.parent / 'build' / 'check'
+C = '// SPDX-License-Identifier: GPL-2.0\n'
+DOC = 'Documentation/core-api/kref.rst'
+BODY = 'This patch exists to be looked at by the check that its fault is for.'
+
+
+class Repository:
+    """Commits made without a work tree, in the object store of build/linux."""
+
+    def __init__(self, index):
+        self.index = index
+        self.base = common.git('rev-parse', 'base', cwd=LINUX)
+
+    def git(self, *args, **kw):
+        env = {'GIT_INDEX_FILE': str(self.index),
+               'GIT_AUTHOR_DATE': '1700000000 +0000',
+               'GIT_COMMITTER_DATE': '1700000000 +0000'}
+        return common.git(*args, cwd=LINUX, env=env, **kw)
+
+    def text(self, name, commit=None):
+        return self.git('show', f'{commit or self.base}:{name}') + '\n'
+
+    def commit(self, parent, message, files):
+        self.git('read-tree', parent)
+        for name, text in files.items():
+            if callable(text):
+                text = text(self.text(name, parent))
+            with tempfile.NamedTemporaryFile('w') as f:
+                f.write(text)
+                f.flush()
+                blob = self.git('hash-object', '-w', '--no-filters', f.name)
+            self.git('update-index', '--add', '--cacheinfo',
+                     f'100644,{blob},{name}')
+        return self.git('commit-tree', '-p', parent, '-m', message,
+                        self.git('write-tree'))
+
+
+class Box:
+    """A scratch series; what is in it is given to the real tools/check."""
+
+    def __init__(self, tmp):
+        self.root = tmp / 'repo'
+        self.repository = Repository(tmp / 'index')
+        (self.root / 'build').mkdir(parents=True)
+        (self.root / 'patches').mkdir()
+        for name in 'configs', 'kunit':
+            (self.root / name).symlink_to(TOOLS.parent / name)
+        base = TOOLS.parent / 'patches/base'
+        (self.root / 'patches/base').write_text(base.read_text())
+        (self.root / 'series').write_text('# A series to try the checks on.\n')
+        CHECK.mkdir(exist_ok=True)
+        (self.root / 'build/check').symlink_to(CHECK)
+        common.git('worktree', 'add', '-q', '--no-checkout', '--detach',
+                   self.root / 'build/linux', 'base', cwd=LINUX)
+
+    def close(self):
+        common.git('worktree', 'remove', '--force', self.root / 'build/linux',
+                   cwd=LINUX)
+
+    def topic(self, name, *commits):
+        """Add a topic: for each commit its files, or (message, files)."""
+        base = end = self.repository.base
+        for n, files in enumerate(commits, 1):
+            message = f'lib/crc: seed {name} number {n}\n\n{BODY}\n'
+            if isinstance(files, tuple):
+                message, files = files
+            end = self.repository.commit(end, message, files)
+        topic = common.Topic(name, None, 'lib/crc: seed')
+        topic.dir = self.root / 'patches' / name
+        topic.dir.mkdir()
+        files = branches.formatted(base, end)
+        for file, text in files.items():
+            (topic.dir / file).write_bytes(text)
+        (topic.dir / branches.COVER).write_bytes(script('refresh').cover_letter(
+            topic, base, end, len(commits)))
+        with open(self.root / 'series', 'a') as f:
+            f.write(f'\n# {name}: lib/crc: seed\n' + ''.join(
+                f'patches/{name}/{file}\n' for file in files))
+        return sorted(topic.dir.glob('*-seed-*'))
+
+    def check(self, *args):
+        """Run tools/check: status, {(check, topic): [what failed]}, output."""
+        r = subprocess.run(
+            [TOOLS / 'check', '-v', '--arch', 'x86_64', *args], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ, MM_SERIES_ROOT=str(self.root)))
+        failed = {}
+        for check, subject, text in re.findall(
+                r'(?m)^(?:fail|warn) +(\S+) +(\S+?)(?::? (.*))?$', r.stdout):
+            topic, _, patch = subject.partition('/')
+            failed.setdefault((topic, check), []).append(
+                f'{patch[:4]} {text}'.strip())
+        return r.returncode, failed, r.stdout
+
+
+def append(text):
+    return lambda old: old + text
+
+
+def replace(old, new):
+    def edit(text):
+        assert old in text, old
+        return text.replace(old, new, 1)
+    return edit
+
+
+def edit_patch(path, old, new):
+    path.write_text(replace(old, new)(path.read_text()))
+
+
+def dedent(text):
+    """An indented text; the tabs below that are meant are spaces by four."""
+    lines = textwrap.dedent(text).lstrip('\n').splitlines()
+    return ''.join(re.sub(r'^( {4})+', lambda m: '\t' * (len(m[0]) // 4), x)
+                   + '\n' for x in lines)
+
+
+GOOD = C + dedent('''
+    /* A file that no check finds fault with. */
+    #include <linux/crc_seed.h>
+    #include <linux/export.h>
+
+    /**
+     * crc_seed() - Do what a seed does.
+     * @value: What to add one to.
+     *
+     * Return: The sum.
+     */
+    int crc_seed(int value)
+    {
+        return value + 1;
+    }
+    EXPORT_SYMBOL_GPL(crc_seed);
+''')
+UNDOCUMENTED = re.sub(r'(?s)/\*\*.*\*/\n', '', GOOD).replace(
+    '<linux/crc_seed.h>', '"seed.h"')
+PLAIN = re.sub('EXPORT_.*\n|#include <.*\n', '', UNDOCUMENTED)
+GOOD_HEADER = '/* SPDX-License-Identifier: GPL-2.0 */\n' + dedent('''
+    #ifndef _LINUX_CRC_SEED_H
+    #define _LINUX_CRC_SEED_H
+
+    int crc_seed(int value);
+
+    #endif /* _LINUX_CRC_SEED_H */
+''')
+GOOD_KCONFIG = dedent('''
+    config CRC_SEED
+        bool "A seed"
+        depends on CRC32
+        help
+          This grows out of a seed, which costs a few bytes of memory and
+          no time.  Nobody needs it, so nobody should enable it, but for
+          those who want to see what tools/check says of it.
+
+          If unsure, say N.
+
+    config CRC16
+''')
+ENTRY = ('CRC SEED\nL:\tlinux-crypto@vger.kernel.org\nS:\tMaintained\n'
+         'F:\tinclude/linux/crc_seed.h\n\n')
+
+
+def in_maintainers(text):
+    """Put the entry where the alphabet wants it."""
+    at = re.search(r'(?m)^CREATIVE SB0540$|^CR[B-Z].*\n[A-Z]:\t', text).start()
+    return text[:at] + ENTRY + text[at:]
+
+
+def docs(text, message=None, name='kref'):
+    files = {f'Documentation/core-api/{name}.rst': append(text + '\n')}
+    return (message, files) if message else files
+
+
+# topic: (the check that must fail, commits)
+SEEDS = {
+    'style': ('checkpatch', [{'tools/mm/seed.c': C + 'int seed( int a );\n'}]),
+    'spelling': ('codespell', [docs('Teh words recieve care.', None,
+                                       'kobject')]),
+    'signed': ('tags', [docs('Signed.', 'docs: kref: sign\n\n' + BODY +
+                             '\n\nSigned-off-by: A <a@example.org>\n', 'idr')]),
+    'subject': ('message', [docs('Say.', 'say something\n\n' + BODY + '\n',
+                                 'rbtree')]),
+    'fixes': ('message', [docs('Fix.', 'docs: kref: fix\n\n' + BODY +
+                               '\n\nFixes: 123456 (subject)\n', 'xarray')]),
+    'no-entry': ('maintainers', [{
+        'include/linux/seed.h': GOOD_HEADER.replace('_CRC_', '_')}]),
+    'symbol': ('kconfig', [{'tools/mm/seed.h': GOOD_HEADER.replace(
+        'int crc', '#ifdef CONFIG_NO_SUCH_SEED\nint crc').replace(
+            'value);\n', 'value);\n#endif\n')}]),
+    'gate': ('kconfig', [{'lib/crc/Kconfig': replace(
+        'config CRC16\n', GOOD_KCONFIG.replace('\tdep', '\tdefault y\n\tdep'))
+    }]),
+    'stale': ('refresh', [docs('A line that is edited by hand.')]),
+    'fuzz-a': (None, [{DOC: replace('If you\nhave objects',
+                                    'If you do\nhave objects')}]),
+    'fuzz-b': (None, [{DOC: replace('If\nyou want refcounts',
+                                    'If you\nwant refcounts')}]),
+    'undocumented': ('kernel-doc', [{'lib/crc/seed.h': GOOD_HEADER,
+                                     'lib/crc/seed.c': UNDOCUMENTED}]),
+    'user': ('sparse', [{'lib/crc/seed.c': C + dedent('''
+        #include <linux/compiler.h>
+        #include "seed.h"
+
+        int crc_seed(const int __user *value)
+        {
+            return *value;
+        }
+    '''), 'lib/crc/seed.h': GOOD_HEADER.replace(
+        'int value', 'const int __user *value')}]),
+    'unused': ('w1', [{'lib/crc/seed.c': C
+                       + '\nstatic const int crc_seed = 1;\n'}]),
+    'bisect': ('build', [
+        {'lib/crc/seed.h': GOOD_HEADER,
+         'lib/crc/seed.c': PLAIN.replace('+ 1', '+ CRC_SEED')},
+        {'lib/crc/seed.h': replace('\nint', '\n#define CRC_SEED 1\n\nint')}]),
+    'bloat': ('bloat', [{
+        'lib/crc/seed.h': GOOD_HEADER, 'lib/crc/seed.c': PLAIN,
+        'lib/crc/Makefile': append('obj-y += seed.o\n')}]),
+    'good': (None, [{
+        'lib/crc/seed.c': GOOD, 'include/linux/crc_seed.h': GOOD_HEADER,
+        'lib/crc/Kconfig': replace('config CRC16\n', GOOD_KCONFIG),
+        'lib/crc/Makefile': append('obj-$(CONFIG_CRC_SEED) += seed.o\n'),
+        'MAINTAINERS': in_maintainers}]),
+}
+COMPILED = 'build', 'bloat', 'sparse', 'w1'
+
+
+@unittest.skipUnless((LINUX / '.git').exists(), 'there is no build/linux')
+class Case(unittest.TestCase):
+    """Each test gets an empty series."""
+
+    maxDiff = None
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.box = Box(pathlib.Path(tmp.name).resolve())
+        self.addCleanup(self.box.close)
+        (self.box.root / 'MAINTAINERS-snippet').write_text('')
+
+    def failed(self, *args):
+        status, failed, text = self.box.check(*args)
+        self.assertEqual(status, int(bool(failed)), text)
+        return failed, text
+
+
+class Seeds(Case):
+    def test_each_fails_its_check_alone(self):
+        for name, (_, commits) in SEEDS.items():
+            patches = self.box.topic(name, *commits)
+            if name == 'stale':
+                edit_patch(patches[0], 'edited by hand', 'changed by hand')
+        (self.box.root / 'MAINTAINERS-snippet').write_text(ENTRY.strip())
+        quick = [name for name in re.findall(r'(?m)^([\w-]+)', self.names())
+                 if name not in ('cocci', 'boot', 'lint', 'words', *COMPILED)]
+        failed, text = self.failed('--only', ','.join(quick))
+        compiled, more = self.failed('--only', ','.join(COMPILED), *[
+            f'--topic={name}' for name, (check, _) in SEEDS.items()
+            if check in COMPILED or name == 'good'])
+        failed, text = {**failed, **compiled}, text + more
+        expected = {(n, check) for n, (check, _) in SEEDS.items() if check}
+        self.assertEqual(set(failed), expected | {('series', 'quilt')}, text)
+        self.assertEqual([x[:4] for x in failed['bisect', 'build']], ['0001'])
+        self.assertIn('fuzz-b', failed['series', 'quilt'][0])
+        for check in COMPILED:
+            self.assertRegex(text, rf'(?m)^ok +{check} +good/0001', text)
+
+    @staticmethod
+    def names():
+        return subprocess.run([TOOLS / 'check', '--list'], text=True,
+                              check=True, stdout=subprocess.PIPE).stdout
+
+    def test_every_check_has_a_seed(self):
+        here = pathlib.Path(__file__).read_text()
+        for name in re.findall(r'(?m)^([\w-]+)', self.names()):
+            self.assertIn(f"'{name}'", here)
+
+
+class Files(Case):
+    """Faults of the patch files and of the repository."""
+
+    ONLY = '--only', 'series-file,git-am,refresh,quilt,snippet,lint,words'
+
+    def test_fine(self):
+        self.box.topic('fine', docs('A fine line.'))
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(failed, {}, text)
+
+    def test_unlisted(self):
+        self.box.topic('fine', docs('A fine line.'))
+        patch = self.box.root / 'patches/fine/0002-more.patch'
+        patch.write_text('\n')
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(list(failed), [('series', 'series-file')], text)
+        self.assertIn(patch.name, text)
+
+    def test_missing_patch_and_cover(self):
+        patches = self.box.topic('fine', docs('A fine line.'))
+        (patches[0].parent / branches.COVER).unlink()
+        failed, text = self.failed('--only', 'series-file')
+        self.assertIn('cover-letter.patch is missing', text)
+        patches[0].unlink()
+        failed, text = self.failed('--only', 'series-file,git-am')
+        self.assertEqual(len(failed), 2, text)
+
+    def test_too_many(self):
+        self.box.topic('long', *[docs(f'Line {n}.') for n in range(16)])
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(list(failed), [('series', 'series-file')], text)
+
+    def test_does_not_apply(self):
+        patches = self.box.topic('torn', {DOC: replace('almost certainly', 'surely')})
+        edit_patch(patches[0], 'almost certainly', 'almost never')
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(list(failed), [('torn', 'git-am')], text)
+        self.assertIn(DOC, text)
+
+    def test_stale_cover(self):
+        patches = self.box.topic('fine', docs('A fine line.'))
+        edit_patch(patches[0].parent / branches.COVER, '1 file', '7 files')
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(list(failed), [('fine', 'refresh')], text)
+
+    def test_snippet(self):
+        self.box.topic('entry', {'include/linux/crc_seed.h': GOOD_HEADER,
+                                 'MAINTAINERS': in_maintainers})
+        failed, text = self.failed(*self.ONLY)
+        self.assertEqual(list(failed), [('series', 'snippet')], text)
+
+    def test_lint(self):
+        for name, text in (('a.sh', '#!/bin/sh\necho $1\n'),
+                           ('b.py', 'import os\n')):
+            path = self.box.root / name
+            path.write_text(text)
+            failed, text = self.failed(*self.ONLY)
+            self.assertEqual(list(failed), [('series', 'lint')], text)
+            path.unlink()
+
+    def test_words(self):
+        for text in 'a line \n', 'a \tline\n', 'no end', 'teh line\n':
+            (self.box.root / 'README').write_text(text)
+            failed, text = self.failed(*self.ONLY)
+            self.assertEqual(list(failed), [('series', 'words')], text)
+
+    def test_cocci(self):
+        self.box.topic('cocci', {'tools/mm/seed.c': C, 'lib/crc/seed.c': C
+                                 + dedent('''
+            #include <linux/slab.h>
+
+            void crc_seed(void *memory);
+
+            void crc_seed(void *memory)
+            {
+                if (memory)
+                    kfree(memory);
+            }
+        ''')})
+        failed, text = self.failed('--only', 'cocci')
+        self.assertEqual(list(failed), [('cocci', 'cocci')], text)
+
+    def test_verdict_of_boot(self):
+        """The check 'boot' is only as good as vm.Boot's eye for a splat."""
+        import vm
+        with tempfile.TemporaryDirectory() as tmp:
+            log = pathlib.Path(tmp) / 'log'
+            for line, good in (('ok 1 suite', True), ('not ok 1 suite', False),
+                               ('WARNING: CPU: 0 at x', False)):
+                log.write_text(f'{line}\n# guest done\n')
+                try:
+                    vm.Boot('x', log).check()
+                    self.assertTrue(good, line)
+                except common.Failure:
+                    self.assertFalse(good, line)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,868 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of fetch, apply, refresh, export and setup on a tiny "kernel".
+
+Nothing here needs the network or the real tree:
+    python3 -m unittest discover tools/tests
+"""
+
+import contextlib
+import hashlib
+import http.server
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parent.parent
+TARBALL = 'linux_7.2.6.orig.tar.xz'
+KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+MAKEFILE = 'VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = {}\nEXTRAVERSION =\n'
+SOURCE = 'int f(void)\n{\n' + ''.join(f'\tx{n}();\n' for n in range(40)) + '}\n'
+TREE = {'Makefile': MAKEFILE.format(6), 'mm/a.c': SOURCE, 'lib/b.c': SOURCE,
+        '.gitignore': '*.o\n', 'lib/blob.o': 'ignored, yet upstream\n',
+        '.gitattributes': '*.[ch] diff=cpp\n'}
+SERIES = ('# About the whole.\n\n'
+          '# queue: lib: add a queue\n# A remark.\n\n'
+          '# pool (needs queue): lib: add a pool\n\n'
+          '# zs: mm: speed up zs\n')
+
+# What a user's configuration could do to patches.
+HOSTILE = '''[user]
+\tname = Someone Else
+\temail = else@example.net
+[diff]
+\tnoprefix = true
+\tcontext = 9
+\talgorithm = patience
+\tmnemonicPrefix = true
+\trenames = copies
+[format]
+\tsignature = hello
+\tnumbered = true
+\tthread = true
+\tsignOff = true
+\tsubjectPrefix = OOPS
+[commit]
+\tgpgSign = true
+[core]
+\tautocrlf = true
+\tabbrev = 5
+'''
+
+SCRATCH = None      # set up once: a repository with applied topics
+
+
+def write(root, files):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def tar(tree, path):
+    subprocess.run(['tar', '-cJf', path, '-C', tree.parent, tree.name],
+                   check=True)
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Box:
+    """A directory with everything a tool sees: repository, cache, home."""
+
+    def __init__(self, path):
+        self.path = path
+        self.root, self.cache = path / 'repo', path / 'cache/mm-series'
+        self.linux = self.root / 'build/linux'
+        self.bin = path / 'bin'
+        self.env = dict(
+            os.environ, MM_SERIES_ROOT=str(self.root), HOME=str(path),
+            XDG_CACHE_HOME=str(path / 'cache'),
+            GIT_CONFIG_GLOBAL=str(path / 'gitconfig'),
+            GIT_CONFIG_NOSYSTEM='1', PATH=f'{self.bin}:{os.environ["PATH"]}')
+        for name in list(self.env):
+            if name.lower().endswith('_proxy') or name.startswith(
+                    ('GIT_AUTHOR', 'GIT_COMMITTER', 'MM_SERIES_TREE')):
+                del self.env[name]
+
+    def tool(self, name, *args):
+        """Run a tool: (status, everything it said)."""
+        r = subprocess.run([TOOLS / name, *map(str, args)], env=self.env,
+                           stdin=subprocess.DEVNULL, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return r.returncode, r.stdout
+
+    def git(self, *args, cwd=None, check=True, **env):
+        """Run git as an ordinary user without any configuration."""
+        who = {f'GIT_{role}_{what}': value for role in ('AUTHOR', 'COMMITTER')
+               for what, value in (('NAME', 'U'), ('EMAIL', 'u@example.net'))}
+        env = {**self.env, **who, 'GIT_CONFIG_GLOBAL': os.devnull,
+               'GIT_EDITOR': 'true', **env}
+        r = subprocess.run(['git', *map(str, args)], cwd=cwd or self.linux,
+                           env=env, text=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if check and r.returncode:
+            raise AssertionError(f'git {args}: {r.stdout}')
+        return r.stdout.strip()
+
+    def commit(self, message, files, *args):
+        write(self.linux, files)
+        self.git('add', '-A')
+        self.git('commit', '-q', '-m', message, *args)
+
+    def program(self, name, script):
+        """Put a script before the machine's programs."""
+        self.bin.mkdir(exist_ok=True)
+        (self.bin / name).write_text('#!/bin/sh\n' + script)
+        (self.bin / name).chmod(0o755)
+
+    def patches(self):
+        """All patch files and series: path -> content."""
+        files = [*self.root.glob('patches/*/*'), self.root / 'series']
+        return {str(p.relative_to(self.root)): p.read_bytes() for p in files}
+
+    def times(self):
+        return {str(p.relative_to(self.linux)): p.stat().st_mtime_ns
+                for p in self.linux.rglob('*')
+                if p.is_file() and '.git' not in p.parts}
+
+    def state(self):
+        """All that apply must leave alone when it fails."""
+        return (self.git('for-each-ref'), self.git('status', '--porcelain'),
+                self.git('rev-parse', '--symbolic-full-name', 'HEAD'),
+                self.git('worktree', 'list'), self.times())
+
+
+def new_box(path):
+    """A repository without patches; a tarball; no network."""
+    box = Box(path)
+    upstream = path / 'linux-7.2.6'
+    write(upstream, TREE)
+    tar(upstream, path / TARBALL)
+    shutil.copytree(upstream, path / 'expected')
+    expected = path / 'expected'
+    box.git('init', '-q', '-b', 'base', cwd=expected)
+    box.git('add', '-fA', cwd=expected)
+    box.git('commit', '-q', '-m', 'Linux 7.2.6', cwd=expected,
+            GIT_AUTHOR_NAME='mm-series', GIT_COMMITTER_NAME='mm-series',
+            GIT_AUTHOR_EMAIL='mm-series@example.org',
+            GIT_COMMITTER_EMAIL='mm-series@example.org',
+            GIT_AUTHOR_DATE='@0 +0000', GIT_COMMITTER_DATE='@0 +0000')
+    base = {'version': '7.2.6', 'tag': 'v7.2.6', 'suite': 'some-backports',
+            'tarball': TARBALL, 'sha256': sha256(path / TARBALL),
+            'root': box.git('rev-parse', 'HEAD', cwd=expected),
+            'git': 'file:///nowhere/linux.git',
+            'web': 'http://127.0.0.1:9/v7.x'}
+    write(box.root, {'series': SERIES, 'patches/base': ''.join(
+        f'{k} = {v}\n' for k, v in base.items())})
+    (path / 'gitconfig').write_text(HOSTILE)
+    box.program('apt-get', 'exit 100\n')
+    return box
+
+
+def setUpModule():
+    global SCRATCH
+    SCRATCH = tempfile.TemporaryDirectory(prefix='mm-series-test-')
+    top = pathlib.Path(SCRATCH.name)
+    new_box(top / 'empty')
+    shutil.copytree(top / 'empty', top / 'full')
+    box = Box(top / 'full')
+    must(box.tool('fetch', '--from', box.path / TARBALL))
+    box.git('checkout', '-q', '-b', 'queue')
+    box.commit('lib: add a queue\n\nWith a body.\n\nCc: x@example.net',
+               {'lib/queue.c': 'int q;\n'})
+    box.commit('lib: use the queue\n\nBody.',
+               {'lib/b.c': SOURCE.replace('x20', 'q20'),
+                'lib/queue.c': 'int q, r;\n'})
+    box.git('checkout', '-q', '-b', 'pool')
+    box.commit('lib: add a pool\n\nNon-ASCII: ä.', {'lib/pool.c': 'int p;\n'})
+    box.git('checkout', '-q', '-b', 'zs', 'base')
+    box.commit('mm: speed up zs\n\nBody.',
+               {'mm/a.c': SOURCE.replace('x20', 'z20')})
+    must(box.tool('refresh'))
+    must(box.tool('apply'))
+
+
+def tearDownModule():
+    SCRATCH.cleanup()
+
+
+def must(result):
+    if result[0]:
+        raise AssertionError(result[1])
+
+
+class Case(unittest.TestCase):
+    template = 'full'
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory(prefix='mm-series-test-')
+        self.addCleanup(tmp.cleanup)
+        self.path = pathlib.Path(tmp.name) / 'box'
+        subprocess.run(['cp', '-a', f'{SCRATCH.name}/{self.template}',
+                        self.path], check=True)
+        self.box = Box(self.path)
+
+    def ok(self, *command):
+        rc, out = self.box.tool(*command)
+        self.assertEqual(rc, 0, out)
+        return out
+
+    def fails(self, *command, says=()):
+        rc, out = self.box.tool(*command)
+        self.assertEqual(rc, 1, out)
+        self.assertNotIn('Traceback', out)
+        for text in says:
+            self.assertIn(text, out)
+        return out
+
+    def patch(self, topic, start):
+        return next((self.box.root / 'patches' / topic).glob(f'{start}*'))
+
+
+class Refresh(Case):
+    def test_files(self):
+        names = [n for n in self.box.patches() if n.startswith('patches/queue')]
+        self.assertEqual(sorted(names), [
+            'patches/queue/0000-cover-letter.patch',
+            'patches/queue/0001-lib-add-a-queue.patch',
+            'patches/queue/0002-lib-use-the-queue.patch'])
+        text = self.patch('queue', '0002').read_text()
+        self.assertTrue(text.startswith(
+            f'From {"0" * 40} Mon Sep 17 00:00:00 2001\n'
+            'From: mm-series <mm-series@example.org>\nDate: '), text)
+        self.assertIn('\nSubject: [PATCH] lib: use the queue\n', text)
+        self.assertIn('--- a/lib/b.c\n+++ b/lib/b.c\n', text)
+        self.assertIn('int f(void)\n \tx17();\n', text)
+        self.assertRegex(text, r'(?m)^index [0-9a-f]{40}\.\.[0-9a-f]{40} ')
+        self.assertIn('\n \tx23();\ndiff --git', text)
+        self.assertTrue(text.endswith('\n+int q, r;\n'), text[-60:])
+        for gone in 'Signed-off-by', 'Message-', 'hello', 'OOPS':
+            self.assertNotIn(gone, text)
+
+    def test_series_keeps_headings_and_comments(self):
+        self.assertEqual((self.box.root / 'series').read_text(), (
+            '# About the whole.\n\n'
+            '# queue: lib: add a queue\n# A remark.\n'
+            'patches/queue/0001-lib-add-a-queue.patch\n'
+            'patches/queue/0002-lib-use-the-queue.patch\n\n'
+            '# pool (needs queue): lib: add a pool\n'
+            'patches/pool/0001-lib-add-a-pool.patch\n\n'
+            '# zs: mm: speed up zs\n'
+            'patches/zs/0001-mm-speed-up-zs.patch\n'))
+
+    def test_drops_stale_files(self):
+        self.box.git('checkout', '-q', 'queue')
+        self.box.git('reset', '-q', '--hard', 'HEAD~1')
+        self.ok('refresh', '--topic', 'queue')
+        self.assertFalse(list(self.box.root.glob('patches/queue/0002*')))
+        series = (self.box.root / 'series').read_text()
+        self.assertNotIn('0002', series)
+        self.assertIn('# A remark.\npatches/queue/0001', series)
+        cover = self.patch('queue', '0000').read_text()
+        self.assertIn('Subject: [PATCH 0/1] ', cover)
+        self.assertIn('mm-series (1):', cover)
+
+    def test_cover_letter_text_is_kept(self):
+        cover = self.patch('queue', '0000')
+        mine = cover.read_text().replace('Lib: add a queue.\n',
+                                         'My text.\n\nItem (1):\n  x\n')
+        self.assertIn('My text', mine)
+        cover.write_text(mine)
+        self.assertIn('up to date', self.ok('refresh'))
+        self.assertEqual(cover.read_text(), mine)
+        self.box.git('checkout', '-q', 'queue')
+        self.box.commit('lib: more\n\nBody.', {'lib/more.c': '1\n'})
+        self.ok('refresh', '--topic', 'queue')
+        new = cover.read_text()
+        self.assertEqual(new.partition('mm-series (')[0].replace('0/3', '0/2'),
+                         mine.partition('mm-series (')[0])
+        self.assertIn('mm-series (3):\n  lib: add a queue\n  lib: use the '
+                      'queue\n  lib: more\n\n', new)
+        self.assertIn(' lib/more.c  | 1 +\n', new)
+
+    def test_text_below_the_figures_is_not_dropped(self):
+        cover = self.patch('queue', '0000')
+        cover.write_text(cover.read_text() + 'P.S.\n')
+        self.fails('refresh', says=['0000-cover-letter.patch', 'move it'])
+        self.assertTrue(cover.read_text().endswith('P.S.\n'))
+
+    def test_check_writes_nothing(self):
+        self.assertEqual(self.ok('refresh', '--check'), '')
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: more\n\nBody.', {'mm/more.c': '1\n'})
+        before = self.box.patches()
+        self.fails('refresh', '--check',
+                   says=['patches/zs/0002-mm-more.patch', 'series'])
+        self.assertEqual(self.box.patches(), before)
+
+    def test_refuses_what_cannot_be_a_patch(self):
+        for message, args, says in (
+                ('fixup! mm: speed up zs', [], 'autosquash'),
+                ('squash! mm: speed up zs', [], 'autosquash'),
+                ('mm: nothing', ['--allow-empty'], 'changes nothing'),
+                ('mm: cut\n\nBefore.\n---\nAfter.', [], 'git am stops at')):
+            with self.subTest(message):
+                self.box.git('checkout', '-q', 'zs')
+                self.box.commit(message, {} if args else {
+                    'mm/new.c': f'{message}\n'}, *args)
+                before = self.box.patches()
+                self.fails('refresh', '--topic', 'zs',
+                           says=[message.split('\n')[0], says])
+                self.assertEqual(self.box.patches(), before)
+                self.box.git('reset', '-q', '--hard', 'HEAD~1')
+
+    def test_refuses_a_topic_whose_ground_moved(self):
+        self.box.git('checkout', '-q', 'queue')
+        self.box.commit('lib: b\n\nBody.', {'lib/c.c': '1\n'}, '--amend')
+        self.ok('refresh', '--topic', 'queue')
+        out = self.fails('refresh', '--topic', 'pool', says=['queue'])
+        command = shlex.split(re.search('git -C (.*)', out)[0])
+        self.assertIn('--onto', command)
+        subprocess.run(command, check=True, capture_output=True,
+                       cwd=self.box.root,
+                       env=dict(self.box.env, GIT_CONFIG_GLOBAL=os.devnull,
+                                GIT_COMMITTER_NAME='U',
+                                GIT_COMMITTER_EMAIL='u@example.net'))
+        self.assertEqual(self.box.git('log', '--format=%s', 'base..pool'),
+                         'lib: add a pool\nlib: b\nlib: add a queue')
+        self.ok('refresh')
+        self.ok('apply')
+
+    def test_does_not_replace_newer_patch_files(self):
+        patch = self.patch('zs', '0001')
+        patch.write_text(patch.read_text().replace('Body.', 'New body.'))
+        self.fails('refresh', says=['zs changed since', '--force'])
+        self.assertIn('New body.', patch.read_text())
+        self.ok('refresh', '--force')
+        self.assertNotIn('New body.', patch.read_text())
+
+    def test_refuses_other_versions(self):
+        makefile = MAKEFILE.format(9)
+        other = self.path / 'linux-7.2.9'
+        write(other, dict(TREE, Makefile=makefile))
+        self.ok('fetch', '--version', '7.2.9', '--from', other)
+        self.box.env['MM_SERIES_TREE'] = 'linux-7.2.9'
+        self.ok('apply')
+        self.fails('refresh', says=['Linux 7.2.9', 'Linux 7.2.6'])
+
+
+class Apply(Case):
+    def test_round_trip(self):
+        before = self.box.patches()
+        for branch in 'queue', 'pool', 'zs', 'series':
+            self.box.git('checkout', '-q', 'base')
+            self.box.git('branch', '-D', branch)
+        (self.box.linux / '.git/mm-series.json').unlink()
+        self.ok('apply')
+        self.assertIn('up to date', self.ok('refresh', '--force'))
+        self.assertEqual(self.box.patches(), before)
+
+    def test_local_configuration_does_not_show(self):
+        config = self.box.linux / '.git/config'
+        config.write_text(config.read_text() + HOSTILE
+                          + '[am]\n\tkeepcr = true\n\tmessageid = true\n')
+        before = self.box.patches()
+        self.assertIn('up to date', self.ok('refresh', '--force'))
+        self.assertEqual(self.box.patches(), before)
+        first = self.box.git('log', '--format=%B%T', 'series')
+        patch = self.patch('queue', '0002')
+        patch.write_text(patch.read_text().replace('Body.', 'Body 2.'))
+        self.ok('apply')
+        self.assertEqual(self.box.git('log', '--format=%B%T', 'series'),
+                         first.replace('queue\n\nBody.', 'queue\n\nBody 2.'))
+        self.ok('refresh', '--check')
+
+    def test_commits_are_the_same_everywhere(self):
+        other = self.path / 'other'
+        shutil.copytree(self.box.root, other, ignore=lambda *_: ['build'])
+        self.box.env['TZ'] = 'Asia/Tokyo'
+        self.ok('apply', '--force')     # the first box's were made by hand
+        first = self.box.git('rev-parse', 'series')
+        self.box.env['MM_SERIES_ROOT'] = str(other)
+        (self.box.cache).mkdir(parents=True)
+        shutil.copy(self.path / TARBALL, self.box.cache)
+        (self.path / 'gitconfig').write_text('')
+        self.box.env['TZ'] = 'America/New_York'
+        self.ok('apply')
+        self.assertEqual(self.box.git('rev-parse', 'series',
+                                      cwd=other / 'build/linux'), first)
+
+    def test_noop_leaves_times(self):
+        before = self.box.times()
+        self.assertIn('up to date', self.ok('apply'))
+        self.assertEqual(self.box.times(), before)
+
+    def test_touches_only_what_changes(self):
+        patch = self.patch('zs', '0001')
+        patch.write_text(patch.read_text().replace('z20', 'y20'))
+        before = self.box.times()
+        self.assertIn('new: zs, series', self.ok('apply'))
+        after = self.box.times()
+        self.assertEqual({f for f in after if after[f] != before[f]},
+                         {'mm/a.c'})
+        self.assertIn('y20', (self.box.linux / 'mm/a.c').read_text())
+
+    def test_topic_brings_what_it_needs_and_no_more(self):
+        self.box.git('checkout', '-q', 'base')
+        for branch in 'queue', 'pool', 'zs', 'series':
+            self.box.git('branch', '-D', branch)
+        (self.box.linux / '.git/mm-series.json').unlink()
+        self.ok('apply', '--topic', 'pool')
+        self.assertEqual(self.box.git('branch', '--format=%(refname:short)'),
+                         'base\npool\nqueue')
+        self.assertEqual(self.box.git('symbolic-ref', '--short', 'HEAD'),
+                         'pool')
+        self.assertEqual(self.box.git('rev-parse', 'pool~1'),
+                         self.box.git('rev-parse', 'queue'))
+        self.assertTrue((self.box.linux / 'lib/pool.c').exists())
+        self.assertNotIn('z20', (self.box.linux / 'mm/a.c').read_text())
+
+    def test_series_is_all_topics_in_order(self):
+        self.assertEqual(
+            self.box.git('log', '--reverse', '--format=%s', 'base..series'),
+            'lib: add a queue\nlib: use the queue\nlib: add a pool\n'
+            'mm: speed up zs')
+
+    def test_conflict_names_patch_and_file(self):
+        patch = self.patch('queue', '0002')
+        patch.write_text(patch.read_text().replace('x21', 'gone21'))
+        before = self.box.state()
+        out = self.fails('apply', says=[
+            'patches/queue/0002-lib-use-the-queue.patch', 'lib/b.c'])
+        self.assertNotIn('lib/queue.c', out.partition('log:')[0])
+        self.assertEqual(self.box.state(), before)
+        self.assertFalse((self.box.linux / '.git/rebase-apply').exists())
+        self.assertEqual([p.name for p in self.box.linux.parent.iterdir()
+                          if p.name.startswith('linux')], ['linux'])
+
+    def test_dirty_tree_is_refused(self):
+        file = self.box.linux / 'mm/a.c'
+        file.write_text('mine\n')
+        before = self.box.state()
+        self.fails('apply', '--topic', 'zs', says=['mm/a.c', '--force'])
+        self.assertEqual(self.box.state(), before)
+        self.ok('apply', '--topic', 'zs', '--force')
+        self.assertNotEqual(file.read_text(), 'mine\n')
+        self.assertEqual(self.box.git('show', 'backup/worktree-1:mm/a.c'),
+                         'mine')
+
+    def test_unrefreshed_branch_is_refused(self):
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})
+        mine, before = self.box.git('rev-parse', 'zs'), self.box.state()
+        self.fails('apply', says=['patches/zs/0002-mm-mine.patch',
+                                  'tools/refresh', '--force'])
+        self.assertEqual(self.box.state(), before)
+        self.ok('apply', '--force')
+        self.assertEqual(self.box.git('rev-parse', 'backup/zs-1'), mine)
+        self.assertEqual(self.box.git('rev-list', '--count', 'base..zs'), '1')
+
+    def test_backups_are_numbered(self):
+        for n in 1, 2:
+            self.box.git('checkout', '-q', 'zs')
+            self.box.commit(f'mm: mine {n}\n\nBody.', {'mm/mine.c': f'{n}\n'})
+            self.ok('apply', '--force')
+        self.assertEqual(self.box.git('show', 'backup/zs-1:mm/mine.c'), '1')
+        self.assertEqual(self.box.git('show', 'backup/zs-2:mm/mine.c'), '2')
+
+    def test_series_edits_and_loose_commits_are_refused(self):
+        self.box.commit('mm: stray\n\nBody.', {'mm/stray.c': '1\n'})
+        self.fails('apply', says=['branch series holds commits'])
+        self.box.git('checkout', '-q', '--detach', 'base')
+        self.box.commit('mm: loose\n\nBody.', {'mm/loose.c': '1\n'})
+        self.fails('apply', '--topic', 'zs', says=['commits on no branch'])
+
+    def test_unfinished_rebase_is_refused(self):
+        self.box.git('checkout', '-q', 'zs')
+        self.box.git('rebase', '-i', '--exec', 'false', 'base', check=False)
+        self.fails('apply', '--force', says=['rebase is under way'])
+
+    def test_refreshed_edits_are_current(self):
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})
+        mine = self.box.git('rev-parse', 'zs')
+        self.ok('refresh')
+        self.ok('apply')
+        self.assertEqual(self.box.git('rev-parse', 'zs'), mine)
+        self.assertTrue((self.box.linux / 'mm/mine.c').exists())
+        self.ok('refresh', '--check')
+
+    def test_second_run_at_once_is_refused(self):
+        code = ('import fcntl, subprocess, sys\n'
+                'f = open(sys.argv[1], "w")\n'
+                'fcntl.flock(f, fcntl.LOCK_EX)\n'
+                'sys.exit(subprocess.run(sys.argv[2]).returncode)\n')
+        r = subprocess.run(
+            ['python3', '-c', code, self.box.linux / '.git/mm-series.lock',
+             TOOLS / 'apply'], env=self.box.env, capture_output=True, text=True)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn('another tool is at work', r.stderr)
+
+    def test_unknown_topic_and_missing_file(self):
+        self.fails('apply', '--topic', 'no', says=['queue, pool, zs'])
+        self.patch('zs', '0001').unlink()
+        self.fails('apply', says=['patches/zs/0001-mm-speed-up-zs.patch'])
+
+    def test_am_3way_on_another_base(self):
+        """Full blob ids let git am merge where the context has changed."""
+        clone = self.path / 'clone'
+        self.box.git('clone', '-q', '-b', 'base', self.box.linux, clone)
+        other = SOURCE.replace('x18', 'other18')
+        (clone / 'mm/a.c').write_text(other)
+        self.box.git('commit', '-qam', 'elsewhere', cwd=clone)
+        patch = self.patch('zs', '0001')
+        self.box.git('am', patch, cwd=clone, check=False)
+        self.assertTrue((clone / '.git/rebase-apply').exists())
+        self.box.git('am', '--abort', cwd=clone)
+        self.box.git('am', '-3', patch, cwd=clone)
+        self.assertEqual((clone / 'mm/a.c').read_text(),
+                         other.replace('x20', 'z20'))
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves server.files; can cut replies short and ignore ranges."""
+
+    def do_GET(self):
+        server = self.server
+        data = server.files.get(self.path)
+        server.seen.append((self.path, self.headers.get('Range')))
+        if data is None:
+            return self.send_error(404)
+        start = 0
+        if server.ranges and self.headers.get('Range'):
+            start = int(self.headers['Range'][6:-1])
+            if start >= len(data):
+                return self.send_error(416)
+        self.send_response(206 if start else 200)
+        self.send_header('Content-Length', str(len(data) - start))
+        self.end_headers()
+        end = start + server.cut.pop(0) if server.cut else len(data)
+        self.wfile.write(data[start:end])
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(files, ranges=True, cut=()):
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Server)
+    server.files, server.ranges, server.cut = files, ranges, list(cut)
+    server.seen = []
+    server.url = f'http://127.0.0.1:{server.server_port}'
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Fetch(Case):
+    template = 'empty'
+    pool = f'/debian/pool/main/l/linux/{TARBALL}'
+
+    def setUp(self):
+        super().setUp()
+        self.tarball = self.path / TARBALL
+        self.root = re.search(r'root = (\w+)', (
+            self.box.root / 'patches/base').read_text())[1]
+
+    def assert_fetched(self):
+        self.assertEqual(self.box.git('rev-parse', 'base'), self.root)
+        self.assertEqual(self.box.git('status', '--porcelain'), '')
+        self.assertIn('lib/blob.o', self.box.git('ls-files'))
+
+    def archive(self, server):
+        self.box.program('apt-get', f'case "$*" in *indextargets*) '
+                         f'echo main suite {server.url}/debian/;; '
+                         '*) exit 100;; esac\n')
+
+    def test_tarball_becomes_the_recorded_root(self):
+        self.ok('fetch', '--from', self.tarball)
+        self.assert_fetched()
+        before = self.box.times()
+        self.assertIn('already', self.ok('fetch'))
+        self.assertEqual(self.box.times(), before)
+
+    def test_tree_and_clone(self):
+        tree = self.path / 'linux-7.2.6'
+        self.ok('fetch', '--from', tree)
+        self.assert_fetched()
+        shutil.rmtree(self.box.linux)
+        clone = self.path / 'expected'
+        self.box.git('tag', 'v7.2.6', cwd=clone)
+        write(clone, {'mm/a.c': 'not in the tag\n', 'new.o': 'x'})
+        self.ok('fetch', '--from', clone)
+        self.assert_fetched()
+
+    def test_other_files_change_the_root_and_are_reported(self):
+        write(self.path / 'linux-7.2.6', {'extra': 'x\n'})
+        out = self.ok('fetch', '--from', self.path / 'linux-7.2.6')
+        self.assertIn('not those of the recorded tarball', out)
+
+    def test_wrong_from(self):
+        junk = self.path / 'junk'
+        junk.mkdir()
+        self.fails('fetch', '--from', junk, says=['junk', 'neither'])
+        self.fails('fetch', '--from', self.path / 'no', says=['no such file'])
+        write(junk, {'Makefile': MAKEFILE.format(5)})
+        self.fails('fetch', '--from', junk, says=['Linux 7.2.5', '7.2.6'])
+        write(junk, {'Makefile': MAKEFILE.format(6), '.config': ''})
+        self.fails('fetch', '--from', junk, says=['built in', 'mrproper'])
+        self.assertFalse(self.box.linux.exists())
+
+    def test_corrupt_from_is_refused(self):
+        self.tarball.write_bytes(self.tarball.read_bytes() + b'x')
+        self.fails('fetch', '--from', self.tarball,
+                   says=[str(self.tarball), 'corrupt'])
+        self.assertFalse(self.box.linux.exists())
+
+    def test_corrupt_cache_is_refused_and_replaced(self):
+        self.box.cache.mkdir(parents=True)
+        cached = self.box.cache / TARBALL
+        cached.write_bytes(b'junk')
+        self.fails('fetch', says=[str(cached), 'corrupt'])
+        self.assertFalse(self.box.linux.exists())
+        with serving({self.pool: self.tarball.read_bytes()}) as server:
+            self.archive(server)
+            self.assertIn(f'{cached} is corrupt', self.ok('fetch'))
+        self.assert_fetched()
+        self.assertEqual(cached.read_bytes(), self.tarball.read_bytes())
+
+    def test_cut_download_resumes(self):
+        data = self.tarball.read_bytes()
+        with serving({self.pool: data}, cut=[100, 50]) as server:
+            self.archive(server)
+            self.ok('fetch')
+            self.assertEqual(server.seen, [(self.pool, None),
+                                           (self.pool, 'bytes=100-'),
+                                           (self.pool, 'bytes=150-')])
+        self.assert_fetched()
+        self.assertEqual([p.name for p in self.box.cache.iterdir()], [TARBALL])
+
+    def test_cut_download_restarts(self):
+        with serving({self.pool: self.tarball.read_bytes()}, ranges=False,
+                     cut=[100]) as server:
+            self.archive(server)
+            self.ok('fetch')
+            self.assertEqual(len(server.seen), 2)
+        self.assert_fetched()
+
+    def test_wrong_beginning_is_dropped(self):
+        self.box.cache.mkdir(parents=True)
+        part = self.box.cache / f'{TARBALL}.part'
+        for junk in b'junk', b'j' * 100000:
+            part.write_bytes(junk)
+            with serving({self.pool: self.tarball.read_bytes()}) as server:
+                self.archive(server)
+                self.ok('fetch')
+            self.assert_fetched()
+            shutil.rmtree(self.box.linux)
+            (self.box.cache / TARBALL).unlink()
+
+    def test_corrupt_download_is_refused(self):
+        with serving({self.pool: b'junk'}) as server:
+            self.archive(server)
+            self.fails('fetch', says=[self.pool, 'SHA-256 is wrong'])
+        self.assertEqual(list(self.box.cache.glob('linux*')), [])
+        self.assertFalse(self.box.linux.exists())
+
+    def test_no_source_lists_what_was_tried(self):
+        out = self.fails('fetch', says=['--from PATH', '--nearest'])
+        tried = out.partition('Tried:')[2].splitlines()[1:5]
+        for line, name in zip(tried, ('the cache', 'Debian\'s pool',
+                                      'upstream\'s tag',
+                                      'upstream\'s tarball'), strict=True):
+            self.assertRegex(line, f'^  {name}: .+')
+
+    def set_base(self, name, value):
+        base = self.box.root / 'patches/base'
+        base.write_text(re.sub(rf'(?m)^{name} = .*', f'{name} = {value}',
+                               base.read_text()))
+
+    def test_upstream_tag(self):
+        upstream = self.path / 'expected'
+        self.box.git('tag', '-a', '-m', 'x', 'v7.2.6', cwd=upstream)
+        self.set_base('git', upstream.as_uri())
+        self.assertIn('source: upstream\'s tag', self.ok('fetch'))
+        self.assert_fetched()
+        self.assertFalse((self.box.root / 'build/upstream.tmp').exists())
+
+    def test_upstream_tarball(self):
+        data, name = self.tarball.read_bytes(), 'linux-7.2.6.tar.xz'
+        sums = f'{hashlib.sha256(data).hexdigest()}  {name}\n'
+        files = {f'/v7.x/{name}': data,
+                 '/v7.x/sha256sums.asc': sums.encode()}
+        with serving(files) as server:
+            self.set_base('web', f'{server.url}/v7.x')
+            self.ok('fetch')
+            self.assert_fetched()
+            shutil.rmtree(self.box.linux)
+            (self.box.cache / name).unlink()
+            files[f'/v7.x/{name}'] = b'junk'
+            self.fails('fetch', says=[name, 'SHA-256 is wrong'])
+
+    def test_interrupted_import_starts_over(self):
+        write(self.box.root, {'build/linux.tmp/mm/stray.c': 'half\n'})
+        self.ok('fetch', '--from', self.tarball)
+        self.assert_fetched()
+        self.assertFalse((self.box.root / 'build/linux.tmp').exists())
+
+    def test_something_else_in_the_place(self):
+        write(self.box.linux, {'mine': 'x\n'})
+        self.fails('fetch', '--from', self.tarball, says=['move it away'])
+        self.assertTrue((self.box.linux / 'mine').exists())
+
+    @unittest.skipUnless(os.path.exists(KEYRING), 'no Debian keyring')
+    def test_nearest(self):
+        tree = self.path / 'linux-7.2.12'
+        write(tree, dict(TREE, Makefile=MAKEFILE.format(12)))
+        tar(tree, self.path / 'near.tar.xz')
+        data = (self.path / 'near.tar.xz').read_bytes()
+        index = ''.join(
+            f'Package: linux\nVersion: {v}-1\nChecksums-Sha256:\n {digest} 1 '
+            f'linux_{v}.orig.tar.xz\nDirectory: pool/main/l/linux\n\n'
+            for v, digest in (('7.2.9', '0' * 64), ('7.3.1', '0' * 64),
+                              ('7.2.12', hashlib.sha256(data).hexdigest()),
+                              # listed, but not on this server:
+                              ('7.2.13', '0' * 64)))
+        (self.path / 'index').write_text(index)
+        files = {'/debian/pool/main/l/linux/linux_7.2.12.orig.tar.xz': data}
+        with serving(files) as server:
+            self.box.program('apt-get', f'case "$*" in *indextargets*) '
+                             f'echo main suite {server.url}/debian/;; esac\n')
+            self.box.program('apt-cache', f'cat {self.path}/index\n')
+            self.assertIn('7.2.13', self.ok('fetch', '--nearest'))
+            self.assertEqual(
+                self.box.git('log', '--format=%s', 'base',
+                             cwd=self.box.root / 'build/linux-7.2.12'),
+                'Linux 7.2.12')
+            self.assertIn('already', self.ok('fetch', '--nearest'))
+            self.fails('fetch', '--version', '7.2.10',
+                       says=['7.2.9 7.2.12 7.2.13 7.3.1'])
+            out = self.fails('fetch', says=['Debian lists: 7.2.9 7.2.12'])
+            self.assertNotIn('7.3.1', out)
+
+
+class Export(Case):
+    def setUp(self):
+        super().setUp()
+        self.to = self.path / 'out'
+        (self.path / 'gitconfig').write_text(
+            '[user]\nname = Zoë Poster\nemail = zoe@example.net\n')
+
+    def test_refuses_without_identity(self):
+        for text, key in (('', 'user.name'),
+                          ('[user]\nname = Zoë\n', 'user.email')):
+            (self.path / 'gitconfig').write_text(text)
+            self.fails('export', '--to', self.to, says=[key])
+        self.assertFalse(self.to.exists())
+
+    def test_refuses_a_directory_in_use(self):
+        write(self.to, {'x': ''})
+        self.fails('export', '--to', self.to, says=['not an empty directory'])
+        self.assertEqual([p.name for p in self.to.iterdir()], ['x'])
+
+    def test_patches_apply(self):
+        self.ok('export', '--to', self.to, '--topic', 'queue')
+        self.box.git('checkout', '-q', 'base')
+        self.box.git('am', *sorted(self.to.glob('*-lib-*.patch')))
+        self.assertEqual(self.box.git('diff', 'queue', 'HEAD'), '')
+        self.assertEqual(
+            self.box.git('log', '-1', '--format=%an <%ae>|%s|%b', 'HEAD~1'),
+            'Zoë Poster <zoe@example.net>|lib: add a queue|With a body.\n\n'
+            'Cc: x@example.net\nSigned-off-by: Zoë Poster <zoe@example.net>')
+
+    def test_numbers_versions_and_cover(self):
+        for args, subjects in (
+                ([], ['[PATCH 0/2]', '[PATCH 1/2]', '[PATCH 2/2]']),
+                (['--version', '3'], ['[PATCH v3 0/2]', '[PATCH v3 1/2]',
+                                      '[PATCH v3 2/2]']),
+                (['--rfc'], ['[RFC PATCH 0/2]', '[RFC PATCH 1/2]',
+                             '[RFC PATCH 2/2]'])):
+            with self.subTest(args):
+                self.ok('export', '--to', self.to, '--topic', 'queue', *args)
+                files = [p.read_text() for p in sorted(self.to.iterdir())]
+                found = [re.search(r'(?m)^Subject: (\[.*?\])', t)[1]
+                         for t in files]
+                self.assertEqual(found, subjects)
+                self.assertNotIn('mm-series', ''.join(files))
+                self.assertIn('Based on v7.2.6.\n\nZoë Poster (2):', files[0])
+                shutil.rmtree(self.to)
+
+    def test_all_topics_each_in_its_directory(self):
+        self.ok('export', '--to', self.to)
+        self.assertEqual(sorted(p.name for p in self.to.iterdir()),
+                         ['pool', 'queue', 'zs'])
+        cover = (self.to / 'pool/0000-cover-letter.patch').read_text()
+        self.assertIn('Based on v7.2.6 and the series "lib: add a queue".',
+                      cover)
+
+    def test_send_email(self):
+        self.ok('export', '--to', self.to, '--topic', 'pool')
+        files = sorted(map(str, self.to.iterdir()))
+        r = subprocess.run(
+            ['git', 'send-email', '--dry-run', '--to=list@example.net',
+             '--confirm=never', '--smtp-server=/bin/false', *files],
+            env=dict(self.box.env, HOME=str(self.path)), text=True,
+            cwd=self.path, capture_output=True)
+        if 'Mail::Address' in r.stderr or 'is not a git command' in r.stderr:
+            self.skipTest('git send-email is not installed')
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.stdout.count('Result: OK'), 2, r.stdout)
+        self.assertRegex(r.stdout, r'(?m)^From: .*<zoe@example.net>$')
+        self.assertIn('Subject: [PATCH 1/1] lib: add a pool', r.stdout)
+
+
+class Setup(Case):
+    template = 'empty'
+
+    def setUp(self):
+        super().setUp()
+        self.box.program('id', 'echo 1000\n')
+
+    def query(self, missing=''):
+        """Have dpkg know every package but one."""
+        self.box.program('dpkg-query', 'shift 3; for p; do [ "$p" = '
+                         f'"{missing}" ] || echo "ii  $p"; done\nexit 1\n')
+
+    def test_nothing_missing(self):
+        self.query()
+        self.assertIn('nothing is missing', self.ok('setup'))
+
+    def test_missing_is_named_with_the_command(self):
+        self.query('bc')
+        out = self.fails('setup', says=['apt-get install'])
+        self.assertTrue(out.endswith('--no-install-recommends bc\n'), out)
+
+    def test_clang_is_an_option(self):
+        self.query('lld-19')
+        self.ok('setup')
+        self.fails('setup', '--clang', says=['lld-19\n'])
+
+    def test_root_installs(self):
+        self.query('bc')
+        self.box.program('id', 'echo 0\n')
+        self.box.program('apt-get', f'echo "$*" >>{self.path}/apt; '
+                         f'[ "$1" = update ] || grep -q ^update {self.path}'
+                         '/apt\n')
+        self.ok('setup')
+        calls = (self.path / 'apt').read_text().splitlines()
+        self.assertEqual([c.split()[0] for c in calls],
+                         ['install', 'update', 'install'])
+        self.assertTrue(calls[-1].endswith(' bc'), calls)
+
+    def test_herd7_says_why_not(self):
+        out = self.fails('herd7', says=['no herd7: '])
+        self.assertEqual(out.count('\n'), 1)
+
+
+if __name__ == '__main__':
+    unittest.main()

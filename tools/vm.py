@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Booting a test kernel under QEMU and judging what it prints."""
+
+import os
+import re
+import subprocess
+
+from common import (BUILD, CACHE, LINUX, Failure, log_path, output, run, tail)
+from kbuild import KUNIT, gen_init_cpio
+
+# What a kernel prints when something is wrong with it, whoever provoked it.
+SPLAT = re.compile(r'''
+    Kernel\ panic\ -\ not\ syncing | kernel\ BUG\ at | \bBUG:\  | \bOops[:\ ] |
+    \bWARNING:\  | \bUBSAN: | \bINFO:\ task\ .*\ blocked\ for |
+    \bINFO:\ rcu | rcu:\ INFO | possible\ (circular|recursive)\ locking |
+    inconsistent\ lock\ state | DEBUG_LOCKS_WARN_ON | unreferenced\ object |
+    soft\ lockup | hard\ LOCKUP | Call\ [Tt]race:
+    ''', re.VERBOSE)
+TAP = re.compile(r'^(?:\[[^]]*\] )?( *)(ok|not ok) (\d+)(?: -)? ?(.*)$')
+
+
+class Boot:
+    """The console of one run of a VM and what it tells."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+        # Consoles end lines in CR LF, and the kernel may stamp them.
+        self.lines = [re.sub(r'^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ', '', line)
+                      for line in
+                      log.read_text(errors='replace').splitlines() if line]
+
+    def splats(self):
+        return [line for line in self.lines if SPLAT.search(line)]
+
+    def results(self):
+        """(name, 'ok' | 'not ok' | 'skip') of every innermost test."""
+        found, deeper = [], -1
+        for line in self.lines:
+            m = TAP.match(line)
+            if not m:
+                continue
+            indent, verdict, _, name = m.groups()
+            if '# SKIP' in name:
+                verdict = 'skip'
+            # A line that closes a group repeats what its members said.
+            if len(indent) >= deeper:
+                found.append((name.split(' # ')[0], verdict))
+            deeper = len(indent)
+        return found
+
+    def check(self):
+        """Fail unless the VM ended by itself, clean, all tests passed."""
+        if '# guest done' not in self.lines:
+            raise Failure(f'{self.name}: the VM ended before its programs did',
+                          self.log)
+        splats = self.splats()
+        if splats:
+            raise Failure(f'{self.name}: {splats[0]}', self.log)
+        failed = [n for n, v in self.results() if v == 'not ok']
+        if failed:
+            raise Failure(f'{self.name}: failed: ' + ', '.join(failed[:10]),
+                          self.log)
+
+
+def guest_program(arch, name):
+    """Build kunit/guest/NAME.c, static, for the guest."""
+    source = KUNIT / 'guest' / f'{name}.c'
+    program = BUILD / 'out' / 'guest' / arch.name / name
+    if (not program.exists()
+            or program.stat().st_mtime < source.stat().st_mtime):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        output([f'{arch.cross}gcc', '-static', '-O2', '-Wall', '-Wextra',
+                '-Werror', '-o', str(program), str(source)])
+    return program
+
+
+def initramfs(arch, tree, where, commands, files):
+    """An archive with our init, the files (guest path -> path) and commands."""
+    script = where.with_suffix('.commands')
+    script.write_text(''.join(c + '\n' for c in commands))
+    entries = ['dir /dev 755 0 0', 'nod /dev/console 600 0 0 c 5 1',
+               f'file /init {guest_program(arch, "init")} 755 0 0',
+               f'file /commands {script} 644 0 0']
+    entries += [f'file {guest} {path} 755 0 0' for guest, path in files.items()]
+    listing = where.with_suffix('.list')
+    listing.write_text('\n'.join(entries) + '\n')
+    with open(where, 'wb') as out:
+        subprocess.run([gen_init_cpio(tree), listing], stdout=out, check=True)
+    return where
+
+
+def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
+    cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
+           '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
+           '-append', f'console={arch.console} panic=-1 {cmdline}',
+           '-nodefaults', '-nographic', '-serial', 'stdio', '-no-reboot']
+    return cmd + (['-icount', 'shift=0'] if icount else [])
+
+
+def accelerator(arch, image, tree):
+    """'kvm' where this very kernel boots with it in seconds, else 'tcg'.
+
+    /dev/kvm alone proves nothing: nested or restricted, it may hang.
+    """
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK) \
+            or os.uname().machine != {'arm64': 'aarch64'}.get(arch.name,
+                                                              arch.name):
+        return 'tcg'
+    boot_id = open('/proc/sys/kernel/random/boot_id').read().strip()
+    known = CACHE / f'accelerator-{arch.name}'
+    if known.exists() and known.read_text().startswith(boot_id):
+        return known.read_text().split()[1]
+    accel = 'kvm'
+    try:
+        boot(arch, image, tree, name=f'kvm probe {arch.name}', accel='kvm',
+             cmdline='kunit.enable=0', timeout=15)
+    except Failure:
+        accel = 'tcg'
+    CACHE.mkdir(parents=True, exist_ok=True)
+    known.write_text(f'{boot_id} {accel}\n')
+    return accel
+
+
+def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
+         cmdline='', timeout=300, smp=2, memory='1G', icount=False,
+         accel=None):
+    """Boot a kernel, run the commands in it, and return the checked Boot.
+
+    @files maps paths in the guest to files here.  With @icount the guest's
+    nanoseconds are instructions, one CPU at a time: figures repeat.
+    """
+    name = name or f'boot {image.parent.parent.parent.parent.name}'
+    if not accel:
+        accel = 'tcg' if icount else accelerator(arch, image, tree)
+    log = log_path(name)
+    initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
+                       files or {})
+    try:
+        run(qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount),
+            name, log=log, timeout=timeout)
+    except Failure as e:
+        # A guest that hung may have said why.
+        splats = Boot(name, log).splats()
+        raise Failure(f'{e.what}' + (f'; first: {splats[0]}' if splats else ''),
+                      log)
+    result = Boot(name, log)
+    result.check()
+    return result
+
+
+__all__ = ['Boot', 'boot', 'guest_program', 'tail']

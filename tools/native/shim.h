@@ -52,6 +52,7 @@ typedef u64 dma_addr_t;
 									\
 	_a < _b ? _a : _b;						\
 })
+#define BIT_U32(nr)	((u32)1 << (nr))
 #define min3(a, b, c)		min(a, min(b, c))
 
 #define U32_MAX			UINT32_MAX

@@ -173,6 +173,23 @@ def clang(report, options):
     boot_suites(report, 'x86_64', clang=True)
 
 
+def modules(report, options):
+    """the suites as modules, loaded and unloaded, x86-64"""
+    arch = kbuild.arch('x86_64')
+    image = kbuild.build(arch, LINUX, ['modules'])
+    out = BUILD / 'out' / 'x86_64-modules'
+    kbuild.compile(arch, LINUX, out, ['modules'])
+    order = (out / 'modules.order').read_text().split()
+    built = [out / name.replace('.o', '.ko') for name in order]
+    files = {f'/{ko.name}': ko for ko in built}
+    files['/insmod'] = vm.guest_program(arch, 'insmod')
+    # A library's name begins those of its suites, so it sorts before them.
+    wanted = sorted(files.keys() - {'/insmod'})
+    result = vm.boot(arch, image, LINUX, name='boot x86_64-modules',
+                     commands=['/insmod ' + ' '.join(wanted)], files=files)
+    add_kunit(report, 'x86_64-modules', result.results())
+
+
 def stress(report, options):
     """a minute of stress on 2 CPUs, x86-64 and arm64"""
     for name in 'x86_64', 'arm64':
@@ -182,7 +199,7 @@ def stress(report, options):
 
 FAST = [own, check, native, litmus_tests, uml]
 DEFAULT = FAST + [x86_64, arm64]
-FULL = DEFAULT + [debug, kcsan, rt, clang, stress]
+FULL = DEFAULT + [debug, kcsan, rt, clang, modules, stress]
 
 
 def stage_name(stage):

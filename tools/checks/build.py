@@ -372,13 +372,13 @@ def bloat(builder, patch):
 
 
 def is_noise(commit, text):
-    """sparse 0.6.4 cannot evaluate the assertion in each MODULE_INFO()."""
+    """sparse 0.6.4 cannot evaluate the assertion in every MODULE_INFO()."""
     name, number, rest = text.split(':', 2)
     if 'bad constant expression' not in rest:
         return False
     lines = source(commit, name)[:int(number)]
     start = next((x for x in reversed(lines) if re.match(r'\w', x)), '')
-    return start.startswith('MODULE_')
+    return start.startswith(('MODULE_', 'module_param'))
 
 
 @functools.cache

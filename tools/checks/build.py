@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Checks that compile: of one patch in its place, against the one before.
 
-Four trees of objects an architecture would be the rule of the robots; three
-do here: the test kernel with the topics' symbols ("on"), the same without
-("off"), allnoconfig ("allno").  Only the directories that a topic touches
-are built, so commit after commit costs what the commit changed.
+An architecture has three trees of objects: the test kernel with the topics'
+symbols ("on"), the same without ("off"), and allnoconfig ("allno").  Only the
+directories that a topic touches are built, commit after commit, so that each
+costs what it changed.
 """
 
 import collections

@@ -70,6 +70,8 @@ def boot_suites(report, arch, configs=(), clang=False, **kw):
 
 def own(report, options):
     """the tools' own tests"""
+    run([str(ROOT / 'tools' / 'readme'), '--check'], 'README is up to date')
+    report.add('README is up to date', 'ok')
     for path in sorted((ROOT / 'tools' / 'tests').glob('test_*.py')):
         log = log_path(path.stem)
         with open(log, 'w') as out:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from common import (BUILD, CACHE, LINUX, Failure, log_path, output, run, tail)
+from common import BUILD, CACHE, LINUX, Failure, log_path, output, run
 from kbuild import KUNIT, gen_init_cpio
 
 # What a kernel prints when something is wrong with it, whoever provoked it.
@@ -146,6 +146,3 @@ def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
     result = Boot(name, log)
     result.check()
     return result
-
-
-__all__ = ['Boot', 'boot', 'guest_program', 'tail']

@@ -19,8 +19,8 @@ import time
 
 import kbuild
 import vm
-from checks.core import (CHECK, TREE, Fault, Skip, blob, blob_ids, digest, excerpt,
-                         extracted, git, version)
+from checks.core import (CHECK, TREE, Fault, Skip, blob, blob_ids, digest,
+                         excerpt, extracted, git, version)
 from common import LINUX, Failure, log_path, output, run
 
 OUT = CHECK / LINUX.name.replace('linux', 'out', 1)

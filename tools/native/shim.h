@@ -22,7 +22,6 @@
 
 typedef uint8_t u8;
 typedef uint32_t u32;
-typedef int32_t s32;
 typedef int64_t s64;
 typedef uint64_t u64;
 typedef u64 dma_addr_t;

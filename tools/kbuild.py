@@ -12,18 +12,19 @@ KUNIT = ROOT / 'kunit'
 
 
 class Arch:
-    def __init__(self, name, cross, image, qemu, machine, console):
+    def __init__(self, name, cross, image, qemu, machine, console, disk):
         self.name, self.cross, self.image = name, cross, image
         self.qemu, self.machine, self.console = qemu, machine, console
+        self.disk = disk
 
 
 ARCHES = {a.name: a for a in (
     Arch('x86_64', '', 'arch/x86/boot/bzImage', 'qemu-system-x86_64',
-         ['-machine', 'pc', '-cpu', 'max'], 'ttyS0'),
+         ['-machine', 'pc', '-cpu', 'max'], 'ttyS0', 'virtio-blk-pci'),
     Arch('arm64', 'aarch64-linux-gnu-', 'arch/arm64/boot/Image',
          'qemu-system-aarch64', ['-machine', 'virt', '-cpu', 'max'],
-         'ttyAMA0'),
-    Arch('um', '', 'linux', None, [], None),
+         'ttyAMA0', 'virtio-blk-device'),
+    Arch('um', '', 'linux', None, [], None, None),
 )}
 
 
@@ -63,7 +64,15 @@ def symbols(tree):
     return set(re.findall(r'(?m)^(?:menu)?config +(\w+)', text))
 
 
-def topic_fragment(tree, out):
+def topic_files(arch, topic='*'):
+    """The topics' fragments: TOPIC.config is what UML cannot have."""
+    files = sorted(KUNIT.glob(f'{topic}.kunitconfig'))
+    if arch.name != 'um':
+        files += sorted(KUNIT.glob(f'{topic}.config'))
+    return files
+
+
+def topic_fragment(arch, tree, out):
     """What the topics' suites need, as far as the tree has the symbols.
 
     So a tree with some topics, or with half of one, gets the suites that
@@ -71,7 +80,7 @@ def topic_fragment(tree, out):
     """
     known = symbols(tree)
     lines = []
-    for f in sorted(KUNIT.glob('*.kunitconfig')):
+    for f in topic_files(arch):
         for line in f.read_text().splitlines():
             symbol = re.match(r'(?:# )?CONFIG_(\w+)', line)
             if symbol and symbol[1] in known:
@@ -123,7 +132,7 @@ def fragments(arch, tree, out, names=()):
     out.mkdir(parents=True, exist_ok=True)
     # UML has no hardware and lives from being small.
     machine = [arch.name] if arch.name == 'um' else ['common', arch.name]
-    return [*map(fragment, machine), topic_fragment(tree, out),
+    return [*map(fragment, machine), topic_fragment(arch, tree, out),
             *map(fragment, names)]
 
 

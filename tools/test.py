@@ -60,11 +60,13 @@ def add_kunit(report, prefix, results):
 
 
 def boot_suites(report, arch, configs=(), clang=False, **kw):
-    """Build one test kernel and boot it: its KUnit suites run."""
+    """Build and boot a test kernel: its KUnit suites, then selftests."""
     arch = kbuild.arch(arch)
     image = kbuild.build(arch, LINUX, configs, clang=clang)
     name = '-'.join([arch.name, *configs] + (['clang'] if clang else []))
-    result = vm.boot(arch, image, name=f'boot {name}', **kw)
+    commands, files = vm.selftests(arch, LINUX)
+    result = vm.boot(arch, image, name=f'boot {name}', commands=commands,
+                     files=files, **kw)
     add_kunit(report, name, result.results())
 
 

@@ -74,6 +74,46 @@ def guest_program(arch, name):
     return program
 
 
+def selftest(arch, tree, name):
+    """Build the mm selftest NAME of a tree, static, for the guest."""
+    out = BUILD / 'out' / 'guest' / arch.name
+    headers = out / 'headers'
+    make = ['make', '-s', f'ARCH={arch.name}', f'CROSS_COMPILE={arch.cross}']
+    log = log_path(f'selftest {arch.name} {name}')
+    run(make + ['-C', str(tree), f'O={headers}', 'headers'],
+        f'headers for selftests, {arch.name}', log=log)
+    run(make + ['-C', str(tree / 'tools/testing/selftests/mm'),
+                f'OUTPUT={out}', 'LDFLAGS=-static',
+                f'KHDR_INCLUDES=-isystem {headers}/usr/include',
+                str(out / name)], f'building the selftest {name}', log=log)
+    return out / name
+
+
+def selftests(arch, tree):
+    """The topics' selftests that a tree has: commands and files for boot()."""
+    commands, files = [], {}
+    for listing in sorted(KUNIT.glob('*.selftests')):
+        for line in listing.read_text().splitlines():
+            name = line.split()[0]
+            if (tree / f'tools/testing/selftests/mm/{name}.c').exists():
+                commands.append(f'/{line}')
+                files[f'/{name}'] = selftest(arch, tree, name)
+    return commands, files
+
+
+def disk(kind):
+    """An empty file system for the guest, sparse; nothing is written back."""
+    image = BUILD / 'out' / 'guest' / f'{kind}.img'
+    if not image.exists():
+        image.parent.mkdir(parents=True, exist_ok=True)
+        new = image.with_suffix('.new')
+        with open(new, 'wb') as f:
+            f.truncate(512 << 20)
+        output([f'mkfs.{kind}', '-q', str(new)])
+        new.replace(image)
+    return image
+
+
 def initramfs(arch, tree, where, commands, files):
     """An archive with our init, the files (guest path -> path) and commands."""
     script = where.with_suffix('.commands')
@@ -89,11 +129,19 @@ def initramfs(arch, tree, where, commands, files):
     return where
 
 
+# The guest's init mounts them at /ext4 and /xfs.
+DISKS = 'ext4', 'xfs'
+
+
 def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
     cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
            '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
            '-append', f'console={arch.console} panic=-1 {cmdline}',
            '-nodefaults', '-nographic', '-serial', 'stdio', '-no-reboot']
+    for kind in DISKS:
+        cmd += ['-drive', f'file={disk(kind)},format=raw,if=none,snapshot=on,'
+                f'id={kind}', '-device', f'{arch.disk},drive={kind},'
+                f'serial={kind}']
     return cmd + (['-icount', 'shift=0'] if icount else [])
 
 

@@ -17,11 +17,34 @@
 #define MAX_ARGS	32
 #define SKIPPED		4	/* KSFT_SKIP */
 
-static void must_mount(const char *type, const char *where)
+static void mount_at(const char *what, const char *type, const char *where,
+		     const char *options)
 {
 	mkdir(where, 0755);
-	if (mount(type, where, type, 0, NULL) && errno != EBUSY)
+	if (mount(what, where, type, 0, options) && errno != EBUSY)
 		printf("# mount %s: %s\n", where, strerror(errno));
+}
+
+/* A disk's serial number is the name of the file system on it. */
+static void mount_disks(void)
+{
+	char disk[] = "/dev/vda", serial[] = "/sys/block/vda/serial";
+	char type[16], where[32];
+
+	for (char c = 'a'; c <= 'z'; c++) {
+		FILE *f;
+
+		disk[7] = c;
+		serial[13] = c;
+		f = fopen(serial, "r");
+		if (!f)
+			return;
+		if (fscanf(f, "%15s", type) == 1) {
+			snprintf(where, sizeof(where), "/%s", type);
+			mount_at(disk, type, where, NULL);
+		}
+		fclose(f);
+	}
 }
 
 /* Run @line in a child; its wait status. */
@@ -72,11 +95,13 @@ int main(void)
 	FILE *commands;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	must_mount("proc", "/proc");
-	must_mount("sysfs", "/sys");
-	must_mount("devtmpfs", "/dev");
-	must_mount("debugfs", "/sys/kernel/debug");
-	must_mount("tmpfs", "/tmp");
+	mount_at("proc", "proc", "/proc", NULL);
+	mount_at("sysfs", "sysfs", "/sys", NULL);
+	mount_at("devtmpfs", "devtmpfs", "/dev", NULL);
+	mount_at("debugfs", "debugfs", "/sys/kernel/debug", NULL);
+	mount_at("tmpfs", "tmpfs", "/tmp", NULL);
+	mount_at("shmem", "tmpfs", "/shmem", "huge=always");
+	mount_disks();
 
 	commands = fopen("/commands", "r");
 	if (commands)

@@ -34,10 +34,17 @@ def checkpatch_blocks(series, patch):
     return series.cache.of(key, ask)
 
 
+def is_tracepoint_layout(kind, text):
+    """Is this about the form that all of TRACE_EVENT()'s users have?"""
+    return (kind in ('OPEN_ENDED_LINE', 'PARENTHESIS_ALIGNMENT')
+            and 'FILE: include/trace/events/' in text)
+
+
 def checkpatch(series, patch):
     """checkpatch.pl --strict without a remark (but on spelling)."""
     blocks = [b for b in checkpatch_blocks(series, patch)
-              if not b[1].startswith('TYPO_SPELLING')]
+              if not b[1].startswith('TYPO_SPELLING')
+              and not is_tracepoint_layout(b[1], b[2])]
     count = collections.Counter(level.lower() for level, _, _ in blocks)
     if blocks:
         yield Fault(', '.join(f'{n} {level}{"s" * (n > 1)}'

@@ -8,11 +8,11 @@ import re
 import tarfile
 import tempfile
 
+import kbuild
 from branches import COVER, differences, formatted, relative, tip
 from checks.core import (TREE, Fault, Skip, added_lines, apply, blob, digest,
                          excerpt, exists, script, symbols, version)
 from common import HEADING, PATCHES, ROOT, git, log_path, output, run
-from kbuild import KUNIT
 
 MOST_PATCHES = 15
 NOT_OURS = '.git', 'build'
@@ -263,11 +263,10 @@ def kconfig(series, topic):
     for symbol in sorted(symbols(start) - known):
         if users := git('grep', '-lw', f'CONFIG_{symbol}', end, check=False):
             yield Fault(f'{symbol} is gone but used:\n' + users)
-    suites = KUNIT / f'{topic.name}.kunitconfig'
-    if suites.exists():
-        for symbol in re.findall(r'CONFIG_(\w+)', suites.read_text()):
+    for path in kbuild.topic_files(kbuild.arch('x86_64'), topic.name):
+        for symbol in re.findall(r'CONFIG_(\w+)', path.read_text()):
             if symbol not in known:
-                yield Fault(f'{relative(suites)}: no symbol {symbol}')
+                yield Fault(f'{relative(path)}: no symbol {symbol}')
 
 
 def own_files():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Show what the series does: from nothing to one table.
 
-Fetches the pinned tree, applies the series, builds an x86-64 kernel, boots it
-under QEMU and prints, topic by topic, what upstream has beside what the
-patches add, from work that was done in the guest.
+Fetches the pinned tree, applies the series, builds x86-64 kernels without and
+with it, boots them under QEMU and prints, topic by topic, what upstream has
+beside what the patches add, from work that was done in the guests.
 
   tools/demo            everything; minutes, most of them for the first build
   tools/demo --save     also keep the table in Documentation/results
@@ -17,10 +17,12 @@ import re
 
 import kbuild
 import vm
-from common import (LINUX, ROOT, Failure, Steps, base, parser, run, run_tool,
-                    topics)
+from common import (BUILD, LINUX, ROOT, Failure, Steps, base, git, parser, run,
+                    run_tool, topics)
 
 RESULTS = ROOT / 'Documentation' / 'results'
+# As build/linux and build/out lie to each other: so ccache knows the objects.
+BASE = BUILD / 'base' / 'linux'
 COLUMNS = 'topic', 'what', 'upstream', 'patched', 'ratio'
 
 
@@ -34,7 +36,16 @@ def bench_figures(boot):
             (m := re.search(r'batch (\d+), (.*): ([\d.]+) ns', line))}
 
 
-def alf_queue(arch, image):
+def base_tree():
+    """The pinned tree without a patch."""
+    if not (BASE / '.git').exists():
+        git('worktree', 'prune')
+        git('worktree', 'add', '-q', '--detach', BASE, 'base')
+    git('checkout', '-q', '-f', '--detach', 'base', cwd=BASE)
+    return BASE
+
+
+def alf_queue(arch, _, image):
     """The queue's tests, and its cost beside the best that upstream has."""
     suites = vm.boot(arch, image, name='demo alf_queue',
                      cmdline='kunit.filter_glob=alf_queue*')
@@ -63,8 +74,45 @@ def alf_queue(arch, image):
     return rows
 
 
+def folio_split_costs(arch, image, name):
+    """{work: (folios left, instructions)} of kunit/guest/folio_split_cost."""
+    program = vm.guest_program(arch, 'folio_split_cost')
+    result = vm.boot(arch, image, name=f'demo folio-split {name}', icount=True,
+                     smp=1, cmdline='kunit.enable=0',
+                     commands=['/folio_split_cost'],
+                     files={'/folio_split_cost': program})
+    costs = {m[1]: (int(m[2]), int(m[3])) for line in result.lines if (
+        m := re.match(r'# cost: (.*): (\d+) folios, (\d+) ns', line))}
+    if 'punch' not in costs:
+        raise Failure(f'folio-split: nothing measured, {name}', result.log)
+    return costs
+
+
+def folio_split(arch, upstream, patched):
+    """Pages 16 to 31 out of a folio of 512: folios left, and the cost."""
+    before = folio_split_costs(arch, upstream, 'upstream')['punch']
+    costs = folio_split_costs(arch, patched, 'patched')
+    after = costs['punch']
+
+    def compare(what, theirs, ours):
+        return row('folio-split', what, f'{theirs:,}', f'{ours:,}',
+                   f'{theirs / ours:.2f}')
+    rows = [compare('folios left of 512 pages in tmpfs, 16 punched out',
+                    before[0], after[0]),
+            compare('instructions of that fallocate()', before[1], after[1])]
+    for kind in 'file', 'anon':
+        ours = costs[f'range {kind}'][1]
+        for peer, name in (('twice', 'two folio_split()'),
+                           ('uniform', 'uniform split')):
+            theirs = costs[f'{peer} {kind}'][1]
+            rows.append(row(
+                'folio-split', f'instructions to split 16 pages off, {kind}',
+                f'{theirs:,} ({name})', f'{ours:,}', f'{theirs / ours:.2f}'))
+    return rows
+
+
 # What is shown of a topic, once it is in the series.
-SHOWN = {'alf-queue': alf_queue}
+SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split}
 
 
 def table(rows):
@@ -83,16 +131,19 @@ def main(argv):
                    help='keep the rows in Documentation/results/demo.json')
     options = p.parse_args(argv)
     shown = [t for t in topics() if t in SHOWN]
-    step = Steps(2 + len(shown))
+    step = Steps(3 + len(shown))
     step(f'Linux {base()["version"]}: fetch, and apply the series')
     run([str(ROOT / 'tools' / 'apply')], 'apply')
     step('build it for x86-64 (the first time takes minutes)')
     arch = kbuild.arch('x86_64')
-    image = kbuild.build(arch, LINUX)
+    patched = kbuild.build(arch, LINUX)
+    step('build it without the series')
+    upstream = kbuild.build(arch, base_tree(),
+                            out=BASE.parent / 'out' / arch.name)
     rows = []
     for topic in shown:
         step(f'{topic}: {SHOWN[topic].__doc__}')
-        rows += SHOWN[topic](arch, image)
+        rows += SHOWN[topic](arch, upstream, patched)
     print()
     print(table(rows), end='')
     if options.save:

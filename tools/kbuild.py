@@ -57,9 +57,9 @@ def make_cmd(arch, tree, out, clang=False):
                   f'CC={ccache}{arch.cross}gcc']
 
 
-def symbols(tree):
-    """The names of all Kconfig symbols that a tree defines."""
-    text = git('grep', '-hE', r'^(menu)?config +[A-Z0-9_a-z]+', '--',
+def symbols(tree, *commit):
+    """The names of all Kconfig symbols that a tree, or a commit, defines."""
+    text = git('grep', '-hE', r'^(menu)?config +[A-Z0-9_a-z]+', *commit, '--',
                '*Kconfig*', cwd=tree)
     return set(re.findall(r'(?m)^(?:menu)?config +(\w+)', text))
 
@@ -72,21 +72,24 @@ def topic_files(arch, topic='*'):
     return files
 
 
-def topic_fragment(arch, tree, out):
-    """What the topics' suites need, as far as the tree has the symbols.
+def topic_options(arch, known):
+    """What the topics' suites need, as far as these symbols are known.
 
     So a tree with some topics, or with half of one, gets the suites that
     exist in it.
     """
-    known = symbols(tree)
     lines = []
     for f in topic_files(arch):
         for line in f.read_text().splitlines():
             symbol = re.match(r'(?:# )?CONFIG_(\w+)', line)
             if symbol and symbol[1] in known:
                 lines.append(line)
+    return '\n'.join(dict.fromkeys(lines)) + '\n'
+
+
+def topic_fragment(arch, tree, out):
     path = out / 'topics.config'
-    path.write_text('\n'.join(dict.fromkeys(lines)) + '\n')
+    path.write_text(topic_options(arch, symbols(tree)))
     return path
 
 

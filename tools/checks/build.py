@@ -53,6 +53,11 @@ def kconfig_id(commit):
                    if 'Kconfig' in line.rsplit('/', 1)[-1]])
 
 
+@functools.cache
+def known_symbols(commit):
+    return kbuild.symbols(LINUX, commit)
+
+
 def for_arch(name, arch):
     """Whether a file can be of use to an architecture."""
     own = {'x86_64': 'x86'}.get(arch.name, arch.name)
@@ -130,10 +135,11 @@ class Builder:
         names = [] if config == 'allno' else [
             kbuild.CONFIGS / 'common.config',
             kbuild.CONFIGS / f'{arch.name}.config']
+        options = ''
         if config == 'on':
-            names += kbuild.topic_files(arch)
+            options = kbuild.topic_options(arch, known_symbols(commit))
         return [arch.name, config, kconfig_id(commit),
-                [path.read_text() for path in names],
+                [path.read_text() for path in names], options,
                 version(f'{arch.cross}gcc', '--version')]
 
     def make(self, arch, config, log, args):

@@ -161,17 +161,17 @@ def arm64(report, options):
 
 def debug(report, options):
     """KUnit under KASAN, lockdep and DEBUG_PREEMPT, x86-64"""
-    boot_suites(report, 'x86_64', ['debug'], timeout=600)
+    boot_suites(report, 'x86_64', ['debug'], timeout=1800)
 
 
 def kcsan(report, options):
     """KUnit under KCSAN, x86-64"""
-    boot_suites(report, 'x86_64', ['kcsan'], timeout=900)
+    boot_suites(report, 'x86_64', ['kcsan'], timeout=1800)
 
 
 def rt(report, options):
     """KUnit with PREEMPT_RT, x86-64"""
-    boot_suites(report, 'x86_64', ['rt'])
+    boot_suites(report, 'x86_64', ['rt'], timeout=900)
 
 
 def clang(report, options):

@@ -66,8 +66,9 @@ def guest_program(arch, name):
     """Build kunit/guest/NAME.c, static, for the guest."""
     source = KUNIT / 'guest' / f'{name}.c'
     program = BUILD / 'out' / 'guest' / arch.name / name
-    if (not program.exists()
-            or program.stat().st_mtime < source.stat().st_mtime):
+    newest = max(f.stat().st_mtime for f in
+                 [source, *source.parent.glob('*.h')])
+    if not program.exists() or program.stat().st_mtime < newest:
         program.parent.mkdir(parents=True, exist_ok=True)
         output([f'{arch.cross}gcc', '-static', '-O2', '-Wall', '-Wextra',
                 '-Werror', '-o', str(program), str(source)])
@@ -101,15 +102,24 @@ def selftests(arch, tree):
     return commands, files
 
 
-def disk(kind):
+# File systems for the guest: its init mounts each at /NAME.
+DISKS = {
+    'ext4': ['mkfs.ext4'],
+    'xfs': ['mkfs.xfs'],
+    # Folios of its files cannot be smaller than 16 KiB.
+    'xfs-16k': ['mkfs.xfs', '-b', 'size=16384'],
+}
+
+
+def disk(name):
     """An empty file system for the guest, sparse; nothing is written back."""
-    image = BUILD / 'out' / 'guest' / f'{kind}.img'
+    image = BUILD / 'out' / 'guest' / f'{name}.img'
     if not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
         new = image.with_suffix('.new')
         with open(new, 'wb') as f:
             f.truncate(512 << 20)
-        output([f'mkfs.{kind}', '-q', str(new)])
+        output([*DISKS[name], '-q', str(new)])
         new.replace(image)
     return image
 
@@ -129,19 +139,15 @@ def initramfs(arch, tree, where, commands, files):
     return where
 
 
-# The guest's init mounts them at /ext4 and /xfs.
-DISKS = 'ext4', 'xfs'
-
-
 def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
     cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
            '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
            '-append', f'console={arch.console} panic=-1 {cmdline}',
            '-nodefaults', '-nographic', '-serial', 'stdio', '-no-reboot']
-    for kind in DISKS:
-        cmd += ['-drive', f'file={disk(kind)},format=raw,if=none,snapshot=on,'
-                f'id={kind}', '-device', f'{arch.disk},drive={kind},'
-                f'serial={kind}']
+    for name in DISKS:
+        cmd += ['-drive', f'file={disk(name)},format=raw,if=none,snapshot=on,'
+                f'id={name}', '-device', f'{arch.disk},drive={name},'
+                f'serial={name}']
     return cmd + (['-icount', 'shift=0'] if icount else [])
 
 
@@ -170,7 +176,7 @@ def accelerator(arch, image, tree):
 
 
 def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
-         cmdline='', timeout=300, smp=2, memory='1G', icount=False,
+         cmdline='', timeout=600, smp=2, memory='2G', icount=False,
          accel=None):
     """Boot a kernel, run the commands in it, and return the checked Boot.
 

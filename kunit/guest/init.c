@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The first and only process of a test VM: mounts what tests expect, runs the
- * commands of /commands one after the other, reports each as a TAP line on
- * the console, and ends the VM.
+ * The first and only process of a test VM: mounts what tests expect, swaps to
+ * zram, runs the commands of /commands one after the other, reports each as a
+ * TAP line on the console, and ends the VM.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define MAX_ARGS	32
 #define SKIPPED		4	/* KSFT_SKIP */
+#define SWAP_SIZE	(256U << 20)
 
 static void mount_at(const char *what, const char *type, const char *where,
 		     const char *options)
@@ -25,11 +30,11 @@ static void mount_at(const char *what, const char *type, const char *where,
 		printf("# mount %s: %s\n", where, strerror(errno));
 }
 
-/* A disk's serial number is the name of the file system on it. */
+/* A disk's serial number is a file system's type, and maybe - and a variant. */
 static void mount_disks(void)
 {
 	char disk[] = "/dev/vda", serial[] = "/sys/block/vda/serial";
-	char type[16], where[32];
+	char name[24], where[32];
 
 	for (char c = 'a'; c <= 'z'; c++) {
 		FILE *f;
@@ -39,12 +44,40 @@ static void mount_disks(void)
 		f = fopen(serial, "r");
 		if (!f)
 			return;
-		if (fscanf(f, "%15s", type) == 1) {
-			snprintf(where, sizeof(where), "/%s", type);
-			mount_at(disk, type, where, NULL);
+		if (fscanf(f, "%23s", name) == 1) {
+			snprintf(where, sizeof(where), "/%s", name);
+			name[strcspn(name, "-")] = '\0';
+			mount_at(disk, name, where, NULL);
 		}
 		fclose(f);
 	}
+}
+
+/* As mkswap(8) and swapon(8) do, on a compressed disk in memory. */
+static int swap_to_zram(void)
+{
+	const unsigned int page_size = getpagesize();
+	union {
+		char bytes[65536];
+		uint32_t words[4096];
+	} header = { 0 };
+	int fd, bad;
+
+	fd = open("/sys/block/zram0/disksize", O_WRONLY);
+	if (fd < 0)
+		return -1;
+	bad = dprintf(fd, "%u", SWAP_SIZE) < 0;
+	close(fd);
+
+	header.words[256] = 1;				/* version */
+	header.words[257] = SWAP_SIZE / page_size - 1;	/* the last page */
+	memcpy(header.bytes + page_size - 10, "SWAPSPACE2", 10);
+	fd = open("/dev/zram0", O_WRONLY);
+	if (fd < 0)
+		return -1;
+	bad |= write(fd, header.bytes, page_size) != page_size || fsync(fd);
+	close(fd);
+	return bad ? -1 : swapon("/dev/zram0", 0);
 }
 
 /* Run @line in a child; its wait status. */
@@ -102,6 +135,8 @@ int main(void)
 	mount_at("tmpfs", "tmpfs", "/tmp", NULL);
 	mount_at("shmem", "tmpfs", "/shmem", "huge=always");
 	mount_disks();
+	if (swap_to_zram())
+		printf("# no swap: %s\n", strerror(errno));
 
 	commands = fopen("/commands", "r");
 	if (commands)
@@ -110,6 +145,7 @@ int main(void)
 	/* What the host looks for: without it the VM ended by accident. */
 	printf("# guest done\n");
 	fflush(NULL);
+	tcdrain(STDOUT_FILENO);
 	sync();
 	reboot(RB_AUTOBOOT);	/* QEMU runs with -no-reboot */
 	return 1;

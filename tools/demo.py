@@ -74,45 +74,71 @@ def alf_queue(arch, _, image):
     return rows
 
 
-def folio_split_costs(arch, image, name):
-    """{work: (folios left, instructions)} of kunit/guest/folio_split_cost."""
-    program = vm.guest_program(arch, 'folio_split_cost')
-    result = vm.boot(arch, image, name=f'demo folio-split {name}', icount=True,
+def guest_costs(arch, image, program, name):
+    """What kunit/guest/PROGRAM.c measures: {work: (folios left, ns)}, console.
+
+    With -icount, and on one CPU.
+    """
+    result = vm.boot(arch, image, name=f'demo {program} {name}', icount=True,
                      smp=1, cmdline='kunit.enable=0',
-                     commands=['/folio_split_cost'],
-                     files={'/folio_split_cost': program})
+                     commands=[f'/{program}'],
+                     files={f'/{program}': vm.guest_program(arch, program)})
     costs = {m[1]: (int(m[2]), int(m[3])) for line in result.lines if (
         m := re.match(r'# cost: (.*): (\d+) folios, (\d+) ns', line))}
-    if 'punch' not in costs:
-        raise Failure(f'folio-split: nothing measured, {name}', result.log)
-    return costs
+    if not costs:
+        raise Failure(f'{program}: nothing measured, {name}', result.log)
+    return costs, result
+
+
+def compared(topic, what, theirs, ours, peer=''):
+    return row(topic, what, f'{theirs:,}' + (f' ({peer})' if peer else ''),
+               f'{ours:,}', f'{theirs / ours:.2f}' if ours else '')
 
 
 def folio_split(arch, upstream, patched):
     """Pages 16 to 31 out of a folio of 512: folios left, and the cost."""
-    before = folio_split_costs(arch, upstream, 'upstream')['punch']
-    costs = folio_split_costs(arch, patched, 'patched')
-    after = costs['punch']
-
-    def compare(what, theirs, ours):
-        return row('folio-split', what, f'{theirs:,}', f'{ours:,}',
-                   f'{theirs / ours:.2f}')
-    rows = [compare('folios left of 512 pages in tmpfs, 16 punched out',
-                    before[0], after[0]),
-            compare('instructions of that fallocate()', before[1], after[1])]
+    before, _ = guest_costs(arch, upstream, 'folio_split_cost', 'upstream')
+    after, _ = guest_costs(arch, patched, 'folio_split_cost', 'patched')
+    rows = [compared('folio-split', what, before['punch'][n],
+                     after['punch'][n]) for n, what in enumerate((
+                         'folios left of 512 pages in tmpfs, 16 punched out',
+                         'instructions of that fallocate()'))]
     for kind in 'file', 'anon':
-        ours = costs[f'range {kind}'][1]
-        for peer, name in (('twice', 'two folio_split()'),
-                           ('uniform', 'uniform split')):
-            theirs = costs[f'{peer} {kind}'][1]
-            rows.append(row(
-                'folio-split', f'instructions to split 16 pages off, {kind}',
-                f'{theirs:,} ({name})', f'{ours:,}', f'{theirs / ours:.2f}'))
+        rows += [compared(
+            'folio-split', f'instructions to split 16 pages off, {kind}',
+            after[f'{peer} {kind}'][1], after[f'range {kind}'][1], name)
+            for peer, name in (('twice', 'two folio_split()'),
+                               ('uniform', 'uniform split'))]
+    return rows
+
+
+def madvise(arch, upstream, patched):
+    """Advice for pages 16 to 31 of a folio of 512, for all, and page by page."""
+    before, out_before = guest_costs(arch, upstream, 'madvise_cost',
+                                     'upstream')
+    after, out_after = guest_costs(arch, patched, 'madvise_cost', 'patched')
+    out = [int(m[1]) for result in (out_before, out_after)
+           for line in result.lines if (m := re.match(r'# out: (\d+)', line))]
+    rows = [row('madvise', 'pages of 16 that MADV_PAGEOUT takes out of a '
+                'folio of tmpfs', *map(str, out)),
+            compared('madvise', 'folios left after MADV_COLD for 16 of 512 '
+                     'pages', before['cold part, pmd'][0],
+                     after['cold part, pmd'][0])]
+    for name, work in (('MADV_COLD for 16 pages', 'cold part, pmd'),
+                       ('MADV_PAGEOUT for 16 pages', 'pageout part, pmd'),
+                       ('MADV_COLD for the whole folio', 'cold by 512, pmd'),
+                       ('MADV_COLD by 16 pages in 32 calls',
+                        'cold by 16, pmd'),
+                       ('MADV_COLD by pages in 512 calls',
+                        'cold by 1, pmd')):
+        rows.append(compared('madvise', f'instructions of {name}',
+                             before[work][1], after[work][1]))
     return rows
 
 
 # What is shown of a topic, once it is in the series.
-SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split}
+SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split,
+         'madvise': madvise}
 
 
 def table(rows):

@@ -92,7 +92,7 @@ def guest_costs(arch, image, program, name):
 
 def compared(topic, what, theirs, ours, peer=''):
     return row(topic, what, f'{theirs:,}' + (f' ({peer})' if peer else ''),
-               f'{ours:,}', f'{theirs / ours:.2f}' if ours else '')
+               f'{ours:,}', f'{theirs / ours:.2f}')
 
 
 def folio_split(arch, upstream, patched):

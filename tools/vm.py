@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Booting a test kernel under QEMU and judging what it prints."""
 
+import functools
 import os
 import re
 import subprocess
@@ -75,18 +76,31 @@ def guest_program(arch, name):
     return program
 
 
+def make_user(arch, tree, *args):
+    """The make command for what a tree has for userspace."""
+    return ['make', '-s', f'ARCH={arch.name}', f'CROSS_COMPILE={arch.cross}',
+            '-C', str(tree), *args]
+
+
+@functools.cache
+def headers(arch, tree):
+    """Make the headers of a tree for userspace, once."""
+    out = BUILD / 'out' / 'guest' / arch.name / 'headers'
+    run(make_user(arch, tree, f'O={out}', 'headers'),
+        f'headers for selftests, {arch.name}',
+        log=log_path(f'selftest headers {arch.name}'))
+    return out / 'usr' / 'include'
+
+
+@functools.cache
 def selftest(arch, tree, name):
     """Build the mm selftest NAME of a tree, static, for the guest."""
     out = BUILD / 'out' / 'guest' / arch.name
-    headers = out / 'headers'
-    make = ['make', '-s', f'ARCH={arch.name}', f'CROSS_COMPILE={arch.cross}']
-    log = log_path(f'selftest {arch.name} {name}')
-    run(make + ['-C', str(tree), f'O={headers}', 'headers'],
-        f'headers for selftests, {arch.name}', log=log)
-    run(make + ['-C', str(tree / 'tools/testing/selftests/mm'),
-                f'OUTPUT={out}', 'LDFLAGS=-static',
-                f'KHDR_INCLUDES=-isystem {headers}/usr/include',
-                str(out / name)], f'building the selftest {name}', log=log)
+    run(make_user(arch, tree / 'tools/testing/selftests/mm', f'OUTPUT={out}',
+                  'LDFLAGS=-static',
+                  f'KHDR_INCLUDES=-isystem {headers(arch, tree)}',
+                  str(out / name)), f'building the selftest {name}',
+        log=log_path(f'selftest {arch.name} {name}'))
     return out / name
 
 

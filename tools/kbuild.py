@@ -64,32 +64,35 @@ def symbols(tree, *commit):
     return set(re.findall(r'(?m)^(?:menu)?config +(\w+)', text))
 
 
-def topic_files(arch, topic='*'):
-    """The topics' fragments: TOPIC.config is what UML cannot have."""
-    files = sorted(KUNIT.glob(f'{topic}.kunitconfig'))
+def topic_files(arch, topic='*', kinds=()):
+    """The topics' fragments: TOPIC.config is what UML cannot have.
+
+    TOPIC.KIND is for a machine or a configuration of that name only.
+    """
+    suffixes = ['kunitconfig', arch.name, *kinds]
     if arch.name != 'um':
-        files += sorted(KUNIT.glob(f'{topic}.config'))
-    return files
+        suffixes.insert(1, 'config')
+    return [f for s in suffixes for f in sorted(KUNIT.glob(f'{topic}.{s}'))]
 
 
-def topic_options(arch, known):
+def topic_options(arch, known, kinds=()):
     """What the topics' suites need, as far as these symbols are known.
 
     So a tree with some topics, or with half of one, gets the suites that
     exist in it.
     """
-    lines = []
-    for f in topic_files(arch):
+    lines = {}
+    for f in topic_files(arch, kinds=kinds):
         for line in f.read_text().splitlines():
             symbol = re.match(r'(?:# )?CONFIG_(\w+)', line)
             if symbol and symbol[1] in known:
-                lines.append(line)
-    return '\n'.join(dict.fromkeys(lines)) + '\n'
+                lines[symbol[1]] = line
+    return ''.join(f'{line}\n' for line in lines.values())
 
 
-def topic_fragment(arch, tree, out):
+def topic_fragment(arch, tree, out, kinds=()):
     path = out / 'topics.config'
-    path.write_text(topic_options(arch, symbols(tree)))
+    path.write_text(topic_options(arch, symbols(tree), kinds))
     return path
 
 
@@ -135,7 +138,7 @@ def fragments(arch, tree, out, names=()):
     out.mkdir(parents=True, exist_ok=True)
     # UML has no hardware and lives from being small.
     machine = [arch.name] if arch.name == 'um' else ['common', arch.name]
-    return [*map(fragment, machine), topic_fragment(arch, tree, out),
+    return [*map(fragment, machine), topic_fragment(arch, tree, out, names),
             *map(fragment, names)]
 
 

@@ -146,6 +146,15 @@ def sections(text):
     return found
 
 
+def cluster_table(series, topic):
+    """The clusters that zsmalloc.rst lists are those of the code."""
+    table = script('zsmalloc-table')
+    if any(table.DOCUMENT in p.status for p in series.applied(topic)):
+        wrong = table.differences(blob(series.tip(topic), table.DOCUMENT))
+        if wrong:
+            yield Fault('stale, see tools/zsmalloc-table\n' + '\n'.join(wrong))
+
+
 def new_sections(series, topic):
     """The entries that a topic adds to MAINTAINERS."""
     old = sections(blob(series.onto(topic), 'MAINTAINERS'))
@@ -263,7 +272,9 @@ def kconfig(series, topic):
     for symbol in sorted(symbols(start) - known):
         if users := git('grep', '-lw', f'CONFIG_{symbol}', end, check=False):
             yield Fault(f'{symbol} is gone but used:\n' + users)
-    for path in kbuild.topic_files(kbuild.arch('x86_64'), topic.name):
+    for path in sorted(kbuild.KUNIT.glob(f'{topic.name}.*')):
+        if path.suffix == '.selftests':
+            continue
         for symbol in re.findall(r'CONFIG_(\w+)', path.read_text()):
             if symbol not in known:
                 yield Fault(f'{relative(path)}: no symbol {symbol}')

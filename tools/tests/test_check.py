@@ -217,6 +217,8 @@ SEEDS = {
     'gate': ('kconfig', [{'lib/crc/Kconfig': replace(
         'config CRC16\n', GOOD_KCONFIG.replace('\tdep', '\tdefault y\n\tdep'))
     }]),
+    'clusters': ('cluster-table', [{
+        'Documentation/mm/zsmalloc.rst': append('\nOne more line.\n')}]),
     'stale': ('refresh', [docs('A line that is edited by hand.')]),
     'fuzz-a': (None, [{DOC: replace('If you\nhave objects',
                                     'If you do\nhave objects')}]),

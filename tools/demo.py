@@ -136,9 +136,69 @@ def madvise(arch, upstream, patched):
     return rows
 
 
+def khugepaged_wakes(arch, image, name, policy=''):
+    """{others: wake-ups} of kunit/guest/khugepaged_wakes."""
+    program = vm.guest_program(arch, 'khugepaged_wakes')
+    result = vm.boot(arch, image, name=f'demo khugepaged {name}',
+                     cmdline='kunit.enable=0',
+                     commands=[f'/khugepaged_wakes {policy}'.strip()],
+                     files={'/khugepaged_wakes': program})
+    wakes = {m[1]: int(m[2]) for line in result.lines if (
+        m := re.match(r'# wakes: 200 (\w+): (\d+), huge 4 of 4', line))}
+    if {'idle', 'barren'} - set(wakes):
+        raise Failure(f'khugepaged: nothing measured, {name}', result.log)
+    return wakes
+
+
+def khugepaged(arch, upstream, patched):
+    """Wake-ups until a busy process behind 200 others has huge pages."""
+    before = khugepaged_wakes(arch, upstream, 'upstream')
+    after = khugepaged_wakes(arch, patched, 'patched', 'mm-aware')
+    return [row('khugepaged', 'wake-ups until a busy process behind 200 '
+                f'{others} ones has huge pages', str(before[others]),
+                str(after[others]), f'{before[others] / after[others]:.2f}')
+            for others in ('idle', 'barren')]
+
+
+def zsmalloc(arch, _, image):
+    """What is copied for a page when a tenth is wanted, and not all."""
+    bench = vm.boot(arch, image, name='demo zsmalloc', smp=1, icount=True,
+                    timeout=600, cmdline='kunit.filter_glob=zsmalloc_bench')
+    copied = {(m[1], m[2]): int(m[3]) for line in bench.lines if (
+        m := re.search(r'(\w+), (full|shrinker 10%).*bytes/page (\d+)', line))}
+    if not copied:
+        raise Failure('zsmalloc: the benchmark did not run', bench.log)
+    # Asked for a tenth, upstream's shrinker compacts all; so does "full".
+    return [compared('zsmalloc', f'bytes copied per page freed, a tenth: {p}',
+                     copied[p, 'full'], copied[p, 'shrinker 10%'],
+                     'full compaction') for p in ('random', 'owners', 'sizes')]
+
+
+def qmempool(arch, _, image):
+    """The pool's cost beside SLUB's own caches, in the test kernel."""
+    bench = vm.boot(arch, image, name='demo qmempool', icount=True, smp=1,
+                    cmdline='kunit.filter_glob=qmempool_bench')
+    cost = {(int(m[1]), m[2]): float(m[3]) for line in bench.lines if
+            (m := re.search(r': N (\d+), (.*): ([\d.]+) ns', line))}
+    if not cost:
+        raise Failure('qmempool: the benchmark did not run', bench.log)
+    rows = []
+    for n in 1, 256, 4096:
+        peer = min(('SLUB', 'SLUB, large sheaves'), key=lambda p: cost[n, p])
+        for what, pool in (('softirq', 'qmempool, BH'),
+                           ('task', 'qmempool, task'),
+                           ('any context', 'qmempool, ANY')):
+            rows.append(row('qmempool', f'instructions for an object, {what}, '
+                            f'{n} at a time', f'{cost[n, peer]:.1f} ({peer})',
+                            f'{cost[n, pool]:.1f}',
+                            f'{cost[n, peer] / cost[n, pool]:.2f}'))
+    return rows
+
+
 # What is shown of a topic, once it is in the series.
 SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split,
-         'madvise': madvise}
+         'madvise': madvise, 'khugepaged': khugepaged, 'zsmalloc': zsmalloc,
+         'qmempool': qmempool}
 
 
 def table(rows):

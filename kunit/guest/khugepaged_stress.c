@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes that register with khugepaged come and go, in all the ways in which
+ * they can, while it scans without a pause: exit, exec, fork, forks that fail,
+ * PR_SET_THP_DISABLE, full and removed memcgs, a CPU that goes offline, stopping
+ * and starting khugepaged, another scan policy, readers of its files.
+ *
+ * khugepaged_stress SECONDS
+ *
+ * In the end all mms have to be forgotten, and huge pages have to have been made.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THP	"/sys/kernel/mm/transparent_hugepage/"
+#define KHP	THP "khugepaged/"
+#define SLAB	"/sys/kernel/slab/khugepaged_mm_slot/"
+#define FAIL	"/sys/kernel/debug/failslab/"
+#define CGROUPS	"/cgroups"
+#define NR_MEMCGS	4
+#define PMD	(2UL << 20)
+#define PAGE	4096UL
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void put_to(unsigned int memcg, const char *file, const char *text)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), CGROUPS "/%u/%s", memcg, file);
+	put(path, text);
+}
+
+static long get(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long value = -1;
+
+	if (f && fscanf(f, "%ld", &value) != 1)
+		value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static unsigned int lines_of(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	unsigned int lines = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		lines++;
+	if (f)
+		fclose(f);
+	return lines;
+}
+
+static void use_cpu(unsigned int msecs)
+{
+	clock_t end = clock() + msecs * CLOCKS_PER_SEC / 1000;
+
+	while (clock() < end)
+		;
+}
+
+static void fork_some(unsigned int tries)
+{
+	while (tries--)
+		if (!fork()) {
+			usleep(rand() % 20000);
+			_exit(0);
+		}
+}
+
+/* Small pages that may become huge, all of them there or some. */
+static char *register_mm(void)
+{
+	size_t size = (1 + rand() % 3) * PMD;
+	size_t step = rand() % 2 ? PAGE : 16 * PAGE;
+	char *map = mmap(NULL, size + PMD, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		_exit(1);
+	map = (char *)(((uintptr_t)map + PMD - 1) & ~(PMD - 1));
+	for (size_t i = 0; i < size; i += step)
+		map[i] = 1;
+	madvise(map, size, MADV_HUGEPAGE);
+	return map;
+}
+
+static void child(unsigned int seed, char *self)
+{
+	char *map;
+
+	srand(seed);
+	if (rand() % 4 == 0)
+		put_to(rand() % NR_MEMCGS, "cgroup.procs", "0");
+	map = register_mm();
+	switch (rand() % 7) {
+	case 0:
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+		break;
+	case 1:
+		fork_some(3);
+		break;
+	case 2:
+		/* Most of these fail, at any point of the fork. */
+		put("/proc/self/make-it-fail", "1");
+		fork_some(30);
+		break;
+	case 3:
+		execl(self, self, "exec", NULL);
+		break;
+	case 4:
+		use_cpu(20);
+		break;
+	case 5:
+		munmap(map, PMD / 2);
+		break;
+	}
+	usleep(rand() % 60000);
+	_exit(0);
+}
+
+static void set_up(void)
+{
+	mkdir(CGROUPS, 0700);
+	mount("cgroup2", CGROUPS, "cgroup2", 0, NULL);
+	put(CGROUPS "/cgroup.subtree_control", "+memory");
+	put(THP "enabled", "madvise");
+	put(KHP "scan_sleep_millisecs", "1");
+	put(KHP "alloc_sleep_millisecs", "1");
+	/* Allocations of tasks that ask for it. */
+	put(FAIL "task-filter", "Y");
+	put(FAIL "ignore-gfp-wait", "N");
+	put(FAIL "verbose", "0");
+	put(FAIL "times", "-1");
+	put(FAIL "probability", "2");
+}
+
+static void make_memcgs(void)
+{
+	char path[32];
+
+	for (unsigned int i = 0; i < NR_MEMCGS; i++) {
+		snprintf(path, sizeof(path), CGROUPS "/%u", i);
+		mkdir(path, 0700);
+		put_to(i, "memory.max", "8000000");
+	}
+}
+
+static void remove_memcgs(void)
+{
+	char path[32];
+
+	for (unsigned int i = 0; i < NR_MEMCGS; i++) {
+		snprintf(path, sizeof(path), CGROUPS "/%u", i);
+		rmdir(path);
+	}
+}
+
+/* Change what can be changed at run time. */
+static void disturb(unsigned int n)
+{
+	static const char *const scan[] = { "1", "64", "4096", "4096" };
+
+	for (int i = 0; i < 4; i++) {
+		put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
+		lines_of("/sys/kernel/debug/khugepaged_mms");
+		usleep(rand() % 8000);
+	}
+	put("/sys/devices/system/cpu/cpu1/online", n % 32 < 16 ? "1" : "0");
+	if (rand() % 16 == 0) {
+		put(THP "enabled", "never");
+		usleep(rand() % 5000);
+		put(THP "enabled", "madvise");
+	}
+	if (rand() % 8 == 0)
+		put(KHP "pages_to_scan", scan[rand() % 4]);
+}
+
+/* The mms that khugepaged has forgotten have no slot any more. */
+static long slots_left(void)
+{
+	put("/sys/devices/system/cpu/cpu1/online", "1");
+	put(KHP "pages_to_scan", "4096");
+	for (int i = 0; i < 3; i++) {
+		put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
+		sleep(1);
+	}
+	put(KHP "scan_policy", "fifo");
+	put(THP "enabled", "never");
+	sleep(1);
+	put(SLAB "shrink", "1");
+	return get(SLAB "objects");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int children = 0, rounds = 0;
+	long before, left, collapsed;
+	time_t end;
+
+	if (argc > 1 && !strcmp(argv[1], "exec")) {
+		register_mm();
+		usleep(10000);
+		return 0;
+	}
+	set_up();
+	before = get(SLAB "objects");
+	end = time(NULL) + (argc > 1 ? atol(argv[1]) : 10);
+	for (; time(NULL) < end; rounds++) {
+		make_memcgs();
+		for (int i = 0; i < 16; i++, children++)
+			if (!fork())
+				child(children, argv[0]);
+		disturb(rounds);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (rounds % 4)
+			continue;
+		while (wait(NULL) > 0)
+			;
+		remove_memcgs();
+	}
+	while (wait(NULL) > 0)
+		;
+	put(FAIL "probability", "0");
+
+	collapsed = get(KHP "pages_collapsed");
+	left = slots_left();
+	printf("# %u children in %u rounds, %ld pages collapsed, %ld passes, slots before %ld and after %ld\n",
+	       children, rounds, collapsed, get(KHP "full_scans"), before,
+	       left);
+	return left > before || !collapsed;
+}

@@ -128,7 +128,7 @@ static void child(unsigned int seed, char *self)
 	case 2:
 		/* Most of these fail, at any point of the fork. */
 		put("/proc/self/make-it-fail", "1");
-		fork_some(30);
+		fork_some(20);
 		break;
 	case 3:
 		execl(self, self, "exec", NULL);
@@ -233,7 +233,7 @@ int main(int argc, char **argv)
 	end = time(NULL) + (argc > 1 ? atol(argv[1]) : 10);
 	for (; time(NULL) < end; rounds++) {
 		make_memcgs();
-		for (int i = 0; i < 16; i++, children++)
+		for (int i = 0; i < 8; i++, children++)
 			if (!fork())
 				child(children, argv[0]);
 		disturb(rounds);

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "put.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define KHP	THP "khugepaged/"
@@ -33,22 +34,12 @@
 #define PMD	(2UL << 20)
 #define PAGE	4096UL
 
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 static void put_to(unsigned int memcg, const char *file, const char *text)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), CGROUPS "/%u/%s", memcg, file);
-	put(path, text);
+	try_put(path, text);
 }
 
 static long get(const char *path)
@@ -127,7 +118,7 @@ static void child(unsigned int seed, char *self)
 		break;
 	case 2:
 		/* Most of these fail, at any point of the fork. */
-		put("/proc/self/make-it-fail", "1");
+		try_put("/proc/self/make-it-fail", "1");
 		fork_some(20);
 		break;
 	case 3:
@@ -148,16 +139,16 @@ static void set_up(void)
 {
 	mkdir(CGROUPS, 0700);
 	mount("cgroup2", CGROUPS, "cgroup2", 0, NULL);
-	put(CGROUPS "/cgroup.subtree_control", "+memory");
-	put(THP "enabled", "madvise");
-	put(KHP "scan_sleep_millisecs", "1");
-	put(KHP "alloc_sleep_millisecs", "1");
+	try_put(CGROUPS "/cgroup.subtree_control", "+memory");
+	try_put(THP "enabled", "madvise");
+	try_put(KHP "scan_sleep_millisecs", "1");
+	try_put(KHP "alloc_sleep_millisecs", "1");
 	/* Allocations of tasks that ask for it. */
-	put(FAIL "task-filter", "Y");
-	put(FAIL "ignore-gfp-wait", "N");
-	put(FAIL "verbose", "0");
-	put(FAIL "times", "-1");
-	put(FAIL "probability", "2");
+	try_put(FAIL "task-filter", "Y");
+	try_put(FAIL "ignore-gfp-wait", "N");
+	try_put(FAIL "verbose", "0");
+	try_put(FAIL "times", "-1");
+	try_put(FAIL "probability", "2");
 }
 
 static void make_memcgs(void)
@@ -187,33 +178,33 @@ static void disturb(unsigned int n)
 	static const char *const scan[] = { "1", "64", "4096", "4096" };
 
 	for (int i = 0; i < 4; i++) {
-		put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
+		try_put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
 		lines_of("/sys/kernel/debug/khugepaged_mms");
 		usleep(rand() % 8000);
 	}
-	put("/sys/devices/system/cpu/cpu1/online", n % 32 < 16 ? "1" : "0");
+	try_put("/sys/devices/system/cpu/cpu1/online", n % 32 < 16 ? "1" : "0");
 	if (rand() % 16 == 0) {
-		put(THP "enabled", "never");
+		try_put(THP "enabled", "never");
 		usleep(rand() % 5000);
-		put(THP "enabled", "madvise");
+		try_put(THP "enabled", "madvise");
 	}
 	if (rand() % 8 == 0)
-		put(KHP "pages_to_scan", scan[rand() % 4]);
+		try_put(KHP "pages_to_scan", scan[rand() % 4]);
 }
 
 /* The mms that khugepaged has forgotten have no slot any more. */
 static long slots_left(void)
 {
-	put("/sys/devices/system/cpu/cpu1/online", "1");
-	put(KHP "pages_to_scan", "4096");
+	try_put("/sys/devices/system/cpu/cpu1/online", "1");
+	try_put(KHP "pages_to_scan", "4096");
 	for (int i = 0; i < 3; i++) {
-		put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
+		try_put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
 		sleep(1);
 	}
-	put(KHP "scan_policy", "fifo");
-	put(THP "enabled", "never");
+	try_put(KHP "scan_policy", "fifo");
+	try_put(THP "enabled", "never");
 	sleep(1);
-	put(SLAB "shrink", "1");
+	try_put(SLAB "shrink", "1");
 	return get(SLAB "objects");
 }
 
@@ -247,7 +238,7 @@ int main(int argc, char **argv)
 	}
 	while (wait(NULL) > 0)
 		;
-	put(FAIL "probability", "0");
+	try_put(FAIL "probability", "0");
 
 	collapsed = get(KHP "pages_collapsed");
 	left = slots_left();

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "put.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define NEVER	"600000"
@@ -40,11 +41,8 @@ static void die(const char *what)
 
 static void put(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (!try_put(path, text))
 		die(path);
-	close(fd);
 }
 
 static void find_khugepaged(void)

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "put.h"
 
 #define PAGE		4096UL
 #define NR_WORKERS	4
@@ -52,16 +53,6 @@ static void die(const char *what)
 {
 	printf("# %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static int try_put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	int ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
 }
 
 static void swap_on(void)

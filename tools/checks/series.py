@@ -10,8 +10,8 @@ import tempfile
 
 import kbuild
 from branches import COVER, differences, formatted, relative, tip
-from checks.core import (TREE, Fault, Skip, added_lines, apply, blob, digest,
-                         excerpt, exists, script, symbols, version)
+from checks.core import (TREE, AmTree, Fault, Skip, added_lines, apply, blob,
+                         digest, excerpt, exists, script, symbols, version)
 from common import HEADING, PATCHES, ROOT, git, log_path, output, run
 
 MOST_PATCHES = 15
@@ -134,6 +134,34 @@ def quilt_push(base, patches, tmp, log):
                'quilt push', log=log, check=False, cwd=tree,
                env={'QUILT_PATCHES': str(tmp), 'QUILT_SERIES': 'series',
                     'QUILT_PC': '.pc', 'LC_ALL': 'C'})
+
+
+def reverse(series):
+    """The topics last first, but each behind what it needs."""
+    return list({t.name: t for last in reversed(series.all.values())
+                 for t in series.chain(last)}.values())
+
+
+def order(series):
+    """All topics in series order, and in reverse order, give the same tree."""
+    if series.partial:
+        raise Skip('it is about all topics')
+
+    def tree(topics):
+        with AmTree(topics) as amtree:
+            return git('rev-parse', amtree.am(
+                'all', series.base, [p for t in topics for p in t.patches])
+                + '^{tree}')
+
+    def trees():
+        return [tree(list(series.all.values())), tree(reverse(series))]
+
+    key = ('order', series.base, [(t.name, [p.read_bytes() for p in t.patches])
+                                  for t in series.all.values()])
+    one, other = series.cache.of(key, trees)
+    if one != other:
+        yield Fault('the order makes a difference\n' + excerpt(
+            git('diff', '--stat', one, other), 30))
 
 
 def sections(text):

@@ -24,6 +24,8 @@ ARCHES = {a.name: a for a in (
     Arch('arm64', 'aarch64-linux-gnu-', 'arch/arm64/boot/Image',
          'qemu-system-aarch64', ['-machine', 'virt', '-cpu', 'max'],
          'ttyAMA0', 'virtio-blk-device'),
+    # These have no machine to boot them on.
+    Arch('i386', '', 'arch/x86/boot/bzImage', None, [], None, None),
     Arch('um', '', 'linux', None, [], None, None),
 )}
 

@@ -5,13 +5,15 @@
                         native stress, litmus tests, KUnit on UML, x86-64
                         and arm64, programs in the guest
   tools/test --fast     a turn: less than 3 minutes when caches are warm
-  tools/test --full     all of it with debugging configurations, clang,
-                        modules and a stress test of a minute
+  tools/test --full     all of it, for a night: debugging configurations, two
+                        nodes, large pages, clang, modules, kernels without
+                        this and that, upstream's selftests compared, stress
   tools/test --only uml,litmus      some stages only; --list names them
 
 Ends with one line, "N passed, N failed, N skipped".
 """
 
+import collections
 import re
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import sys
 import kbuild
 import litmus
 import vm
+from demo import BASE, base_tree
 from common import (BUILD, LINUX, ROOT, Failure, Steps, log_path, output,
                     parser, run, run_tool, tail)
 
@@ -172,8 +175,57 @@ def kcsan(report, options):
 
 
 def rt(report, options):
-    """KUnit with PREEMPT_RT, x86-64"""
-    boot_suites(report, 'x86_64', ['rt'], timeout=900)
+    """KUnit with PREEMPT_RT, which excludes huge pages, x86-64"""
+    boot_suites(report, 'x86_64', ['no-thp', 'rt'], timeout=900)
+
+
+def numa(report, options):
+    """KUnit with two nodes, KFENCE, cleared memory, debug objects, x86-64"""
+    boot_suites(report, 'x86_64', ['numa'], timeout=1800,
+                cmdline='numa=fake=2')
+
+
+def pages64k(report, options):
+    """KUnit with pages of 64 KiB, arm64"""
+    boot_suites(report, 'arm64', ['64k'], timeout=1800, memory='4G')
+
+
+def variants(report, options):
+    """kernels that are only built: 32 bits, no MEMCG, no SMP, no THP"""
+    for name, *configs in (('i386', 'small'), ('x86_64', 'small', 'no-memcg'),
+                           ('x86_64', 'small', 'up'),
+                           ('x86_64', 'small', 'no-thp')):
+        what = '-'.join([name, *configs])
+        try:
+            kbuild.build(kbuild.arch(name), LINUX, configs)
+            report.add(f'{what} builds', 'ok')
+        except Failure as e:
+            report.failure(f'{what} builds', e)
+
+
+def upstream(report, options):
+    """upstream's own mm selftests, with and without the series, x86-64"""
+    arch = kbuild.arch('x86_64')
+    commands = (kbuild.KUNIT / 'upstream').read_text().splitlines()
+    files = {f'/{name}': vm.selftest(arch, LINUX, name)
+             for name in {c.split()[0] for c in commands}}
+    trees = {'without': (base_tree(), BASE.parent / 'out' / arch.name),
+             'with': (LINUX, None)}
+    found = {}
+    for name, (tree, out) in trees.items():
+        image = kbuild.build(arch, tree, out=out)
+        result = vm.boot(arch, image, tree, name=f'upstream {name}',
+                         commands=[f'/{c}' for c in commands], files=files,
+                         memory='3G', timeout=3600, passes=False,
+                         cmdline='kunit.enable=0')
+        found[name] = collections.Counter(result.results())
+    same = found['with'] & found['without']
+    report.counts['ok'] += same.total()
+    print(f'  ok     upstream: {same.total()} results are the same')
+    for name, results in found.items():
+        for (test, verdict), n in (results - same).items():
+            report.add(f'upstream: {test}', 'not ok',
+                       f'{verdict} {name} the series, {n} times')
 
 
 def clang(report, options):
@@ -208,7 +260,8 @@ def stress(report, options):
 
 FAST = [own, check, native, litmus_tests, uml]
 DEFAULT = FAST + [x86_64, arm64]
-FULL = DEFAULT + [debug, kcsan, rt, clang, modules, stress]
+FULL = DEFAULT + [debug, kcsan, rt, numa, pages64k, clang, modules, variants,
+                  upstream, stress]
 
 
 def stage_name(stage):

@@ -33,10 +33,10 @@ class Boot:
     def splats(self):
         return [line for line in self.lines if SPLAT.search(line)]
 
-    def results(self):
+    def results(self, lines=None):
         """(name, 'ok' | 'not ok' | 'skip') of every innermost test."""
         found, deeper = [], -1
-        for line in self.lines:
+        for line in self.lines if lines is None else lines:
             m = TAP.match(line)
             if not m:
                 continue
@@ -47,6 +47,15 @@ class Boot:
             if len(indent) >= deeper:
                 found.append((name.split(' # ')[0], verdict))
             deeper = len(indent)
+        return found
+
+    def by_command(self):
+        """The results of each command of the guest: command -> results."""
+        lines, found = [], {}
+        for line in self.lines:
+            lines = [] if line.startswith('# run ') else lines + [line]
+            if m := re.match(r'(?:not )?ok \d+ (/.*?)(?: #|$)', line):
+                found[m[1]] = self.results(lines)
         return found
 
     def check(self, passes=True):

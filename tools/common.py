@@ -156,6 +156,13 @@ def sha256(path):
         return hashlib.file_digest(f, 'sha256').hexdigest()
 
 
+def aligned(rows):
+    """Lines of text from rows of cells, columns as wide as they need."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ['  '.join(f'{cell:{w}}' for cell, w in zip(row, widths)).rstrip()
+            for row in rows]
+
+
 def base():
     """The pinned tree: patches/base as a dict."""
     lines = (PATCHES / 'base').read_text().splitlines()

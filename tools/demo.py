@@ -17,8 +17,8 @@ import re
 
 import kbuild
 import vm
-from common import (BUILD, LINUX, ROOT, Failure, Steps, base, git, parser, run,
-                    run_tool, topics)
+from common import (BUILD, LINUX, ROOT, Failure, Steps, aligned, base, git,
+                    parser, run, run_tool, topics)
 
 RESULTS = ROOT / 'Documentation' / 'results'
 # As build/linux and build/out lie to each other: so ccache knows the objects.
@@ -204,13 +204,10 @@ SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split,
 
 
 def table(rows):
-    """Plain text, a line a row, columns as wide as they need."""
-    shown = [dict(zip(COLUMNS, COLUMNS))] + rows
-    widths = [max(len(r[c]) for r in shown) for c in COLUMNS]
-    lines = ['  '.join(f'{r[c]:{w}}' for c, w in zip(COLUMNS, widths)).rstrip()
-             for r in shown]
-    lines.insert(1, '  '.join('-' * w for w in widths))
-    return '\n'.join(lines) + '\n'
+    """Plain text, a line a row."""
+    cells = [COLUMNS] + [[r[c] for c in COLUMNS] for r in rows]
+    rule = ['-' * max(map(len, column)) for column in zip(*cells)]
+    return '\n'.join(aligned([COLUMNS, rule] + cells[1:])) + '\n'
 
 
 def main(argv):

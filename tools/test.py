@@ -220,17 +220,19 @@ def upstream(report, options):
                              name=f'upstream {name}', memory='3G',
                              timeout=3600, passes=False,
                              cmdline='kunit.enable=0')
-            for command, found in result.by_command().items():
-                seen[command, name].append(found)
+            found = result.by_command()
+            for command in commands:
+                seen[command, name].append(found.get(command))
         commands = [c for c in commands if not any(
-            found in seen[c, 'without'] for found in seen[c, 'with'])]
+            found and found in seen[c, 'without']
+            for found in seen[c, 'with'])]
         if not commands:
             break
     for command, name in seen:
         if name == 'with':
             report.add(f'upstream: {command}',
                        'not ok' if command in commands else 'ok',
-                       f'{len(seen[command, name][0])} results')
+                       f'{len(seen[command, name][0] or ())} results')
 
 
 def clang(report, options):

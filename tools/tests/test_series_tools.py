@@ -526,6 +526,39 @@ class Apply(Case):
                          other.replace('x20', 'z20'))
 
 
+class Port(Case):
+    def port(self, files):
+        """Rows of tools/port on a clone with other files: topic -> row."""
+        clone = self.path / 'clone'
+        self.box.git('clone', '-q', '-b', 'base', self.box.linux, clone)
+        write(clone, files)
+        self.box.git('add', '-A', cwd=clone)
+        self.box.git('commit', '-qm', 'elsewhere', cwd=clone)
+        head = self.box.git('rev-parse', 'HEAD', cwd=clone)
+        lines = self.ok('port', clone).splitlines()
+        self.assertEqual(self.box.git('rev-parse', 'HEAD', cwd=clone), head)
+        self.assertEqual(self.box.git('status', '--porcelain', cwd=clone), '')
+        return {name: row.split(maxsplit=3) for name, row in (
+            line.split(maxsplit=1) for line in lines[1:])}
+
+    def test_clean_and_merged(self):
+        rows = self.port({'mm/a.c': SOURCE.replace('x18', 'other18')})
+        self.assertEqual(rows, {'queue': ['2', '2', '-', '-'],
+                                'pool': ['1', '1', '-', '-'],
+                                'zs': ['1', '-', '1', '-']})
+
+    def test_conflict_ends_a_topic_and_what_needs_it(self):
+        rows = self.port({'lib/b.c': SOURCE.replace('x20', 'other20')})
+        self.assertEqual(rows, {
+            'queue': ['2', '1', '-', 'patch 2: lib/b.c'],
+            'pool': ['1', '-', '-', 'needs queue'],
+            'zs': ['1', '1', '-', '-']})
+
+    def test_what_is_neither_clone_nor_version(self):
+        self.fails('port', 'no-such', says=['neither'])
+        self.fails('port', self.path / 'linux-7.2.6', says=['no git'])
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Serves server.files; can cut replies short and ignore ranges."""
 

@@ -257,7 +257,7 @@ def modules(report, options):
     result = vm.boot(arch, image, LINUX, name='boot x86_64-modules',
                      commands=[f'/insmod {" ".join(wanted)}',
                                f'/insmod -100 {" ".join(often)}'],
-                     files=files, timeout=3600)
+                     files=files, timeout=7200)
     if result.lines.count('# kmemleak has scanned') != 2:
         raise Failure('kmemleak has not scanned', result.log)
     add_kunit(report, 'x86_64-modules', result.results())

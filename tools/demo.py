@@ -206,8 +206,8 @@ SHOWN = {'alf-queue': alf_queue, 'folio-split': folio_split,
 def table(rows):
     """Plain text, a line a row."""
     cells = [COLUMNS] + [[r[c] for c in COLUMNS] for r in rows]
-    rule = ['-' * max(map(len, column)) for column in zip(*cells)]
-    return '\n'.join(aligned([COLUMNS, rule] + cells[1:])) + '\n'
+    cells.insert(1, ['-' * max(map(len, column)) for column in zip(*cells)])
+    return '\n'.join(aligned(cells)) + '\n'
 
 
 def main(argv):

@@ -110,10 +110,11 @@ class Topic:
 class Builder:
     """Objects and warnings of commits, each made once."""
 
-    def __init__(self, series, tree, arches, progress):
+    def __init__(self, series, tree, arches, progress, sparing=False):
+        """@sparing: all configurations at the end of a topic only."""
         self.series, self.tree = series, tree
         self.arches = [kbuild.arch(a) for a in arches]
-        self.progress = progress
+        self.progress, self.sparing = progress, sparing
         self.topics, self.results = {}, {}
         self.guard = threading.Lock()
 
@@ -248,8 +249,10 @@ class Builder:
                 for a, c in jobs}
 
     def of_patch(self, patch):
-        return self.all_objects(self.topic(patch), patch.commit, patch.name,
-                                CONFIGS)
+        topic, configs = self.topic(patch), CONFIGS
+        if self.sparing and patch.commit != topic.end:
+            configs = CONFIGS[:1]
+        return self.all_objects(topic, patch.commit, patch.name, configs)
 
     def before(self, patch):
         """The objects with all gates off of the commit below a patch."""

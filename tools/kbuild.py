@@ -4,10 +4,13 @@
 import os
 import re
 import shutil
+import threading
 
 from common import BUILD, CACHE, ROOT, Failure, git, log_path, output, run
 
 CONFIGS = ROOT / 'configs'
+# Held while a kernel is built: make uses all CPUs.
+building = threading.Lock()
 KUNIT = ROOT / 'kunit'
 
 
@@ -151,8 +154,9 @@ def build(arch, tree, names=(), out=None, clang=False):
     """
     tag = '-'.join([arch.name, *names] + (['clang'] if clang else []))
     out = out or BUILD / 'out' / tag
-    configure(arch, tree, out, fragments(arch, tree, out, names), clang)
-    compile(arch, tree, out, [arch.image.rsplit('/', 1)[-1]], clang)
+    with building:
+        configure(arch, tree, out, fragments(arch, tree, out, names), clang)
+        compile(arch, tree, out, [arch.image.rsplit('/', 1)[-1]], clang)
     return out / arch.image
 
 

@@ -13,9 +13,11 @@
 Ends with one line, "N passed, N failed, N skipped".
 """
 
+import contextlib
 import re
 import subprocess
 import sys
+import threading
 
 import kbuild
 import litmus
@@ -200,8 +202,18 @@ def variants(report, options):
             report.failure(f'{what} builds', e)
 
 
+def scan_order(arch, image, name):
+    """What kunit/guest/khugepaged_order.c prints."""
+    program = 'khugepaged_order'
+    result = vm.boot(arch, image, name=f'upstream order {name}', icount=True,
+                     smp=1, cmdline='kunit.enable=0',
+                     commands=[f'/{program}'],
+                     files={f'/{program}': vm.guest_program(arch, program)})
+    return [line for line in result.lines if line.startswith('# order:')]
+
+
 def upstream(report, options):
-    """upstream's own mm selftests, with and without the series, x86-64"""
+    """upstream's mm selftests, khugepaged's order, with and without, x86-64"""
     arch = kbuild.arch('x86_64')
     images = {'without': kbuild.build(arch, base_tree(),
                                       out=BASE.parent / 'out' / arch.name),
@@ -231,6 +243,10 @@ def upstream(report, options):
             report.add(f'upstream: {command}',
                        'not ok' if command in commands else 'ok',
                        f'{len(seen[command, name][0] or ())} results')
+    orders = [scan_order(arch, image, name) for name, image in images.items()]
+    report.add('upstream: the order in which khugepaged scans',
+               'ok' if orders[0] == orders[1] else 'not ok',
+               f'{len(orders[0])} lines')
 
 
 def clang(report, options):
@@ -261,17 +277,50 @@ def modules(report, options):
     add_kunit(report, 'x86_64-modules', result.results())
 
 
+STRESS = (
+    # machine, configuration, kernel parameters, program of the guest
+    ('x86_64', '', 'kunit.filter_glob=alf_queue_stress '
+     'alf_queue_stress.seconds=8', ''),
+    ('arm64', '', 'kunit.filter_glob=alf_queue_stress '
+     'alf_queue_stress.seconds=8', ''),
+    # The boot is longer than the detector of hung tasks takes for sane.
+    ('x86_64', '', 'kunit.filter_glob=qmempool_stress '
+     'qmempool_stress.seconds=150 sysctl.kernel.hung_task_timeout_secs=0', ''),
+    ('x86_64', 'debug', 'kunit.enable=0 slab_nomerge',
+     'khugepaged_stress 300'),
+    ('x86_64', 'debug', 'kunit.enable=0 slab_nomerge', 'zram_swap 600 110'),
+)
+
+
 def stress(report, options):
-    """a minute of stress on 2 CPUs, x86-64 and arm64"""
-    for name in 'x86_64', 'arm64':
-        boot_suites(report, name, timeout=600, cmdline='alf_queue_stress.'
-                    'seconds=8 kunit.filter_glob=alf_queue_stress')
+    """minutes of stress: the queue, pools with hotplug, khugepaged, zram"""
+    for name, config, cmdline, command in STRESS:
+        arch = kbuild.arch(name)
+        configs = config.split()
+        image = kbuild.build(arch, LINUX, configs)
+        program = command.split(' ')[0]
+        what = '-'.join([name, *configs, program or cmdline.split()[1]])
+        result = vm.boot(
+            arch, image, name=f'stress {what}', timeout=2400, cmdline=cmdline,
+            commands=[f'/{command}'] if command else [],
+            files={f'/{program}': vm.guest_program(arch, program)}
+            if command else {})
+        add_kunit(report, what, result.results())
 
 
 FAST = [own, check, native, litmus_tests, uml]
 DEFAULT = FAST + [x86_64, arm64]
 FULL = DEFAULT + [debug, kcsan, rt, numa, pages64k, clang, modules, variants,
                   upstream, stress]
+
+
+def build_ahead(stages):
+    """Build kernels in the time that earlier stages leave a CPU idle."""
+    for stage, name in (uml, 'um'), (x86_64, 'x86_64'), (arm64, 'arm64'):
+        if stage in stages:
+            # If this fails, so will the stage, which says so.
+            with contextlib.suppress(Failure):
+                kbuild.build(kbuild.arch(name), LINUX)
 
 
 def stage_name(stage):
@@ -304,6 +353,8 @@ def main(argv):
     report, step = Report(), Steps(len(stages) + 1)
     step('the tree: fetch and apply')
     run([str(ROOT / 'tools' / 'apply')], 'apply')
+    if check in stages:
+        threading.Thread(target=build_ahead, args=[stages]).start()
     for stage in stages:
         step(stage.__doc__)
         try:

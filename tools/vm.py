@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import subprocess
+import threading
 
 from common import BUILD, CACHE, LINUX, Failure, log_path, output, run
 from kbuild import KUNIT, gen_init_cpio
@@ -17,6 +18,8 @@ SPLAT = re.compile(r'''
     inconsistent\ lock\ state | DEBUG_LOCKS_WARN_ON | unreferenced\ object |
     soft\ lockup | hard\ LOCKUP | Call\ [Tt]race:
     ''', re.VERBOSE)
+# Held while what VMs share is made: programs, file systems.
+making = threading.Lock()
 TAP = re.compile(r'^(?:\[[^]]*\] )?( *)(ok|not ok) (\d+)(?: -)? ?(.*)$')
 
 
@@ -211,11 +214,13 @@ def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
     if not accel:
         accel = 'tcg' if icount else accelerator(arch, image, tree)
     log = log_path(name)
-    initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
-                       files or {})
+    with making:
+        initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
+                           files or {})
+        cmd = qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory,
+                       icount)
     try:
-        run(qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount),
-            name, log=log, timeout=timeout)
+        run(cmd, name, log=log, timeout=timeout)
     except Failure as e:
         # A guest that hung may have said why.
         splats = Boot(name, log).splats()

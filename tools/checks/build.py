@@ -111,7 +111,7 @@ class Builder:
     """Objects and warnings of commits, each made once."""
 
     def __init__(self, series, tree, arches, progress, sparing=False):
-        """@sparing: all configurations at the end of a topic only."""
+        """@sparing: all configurations of a topic as a whole only."""
         self.series, self.tree = series, tree
         self.arches = [kbuild.arch(a) for a in arches]
         self.progress, self.sparing = progress, sparing
@@ -249,10 +249,9 @@ class Builder:
                 for a, c in jobs}
 
     def of_patch(self, patch):
-        topic, configs = self.topic(patch), CONFIGS
-        if self.sparing and patch.commit != topic.end:
-            configs = CONFIGS[:1]
-        return self.all_objects(topic, patch.commit, patch.name, configs)
+        configs = CONFIGS[:1] if self.sparing and patch.path else CONFIGS
+        return self.all_objects(self.topic(patch), patch.commit, patch.name,
+                                configs)
 
     def before(self, patch):
         """The objects with all gates off of the commit below a patch."""
@@ -440,17 +439,18 @@ def w1(builder, patch):
 def boot(builder, patch):
     """The test kernel of each commit boots and its KUnit suites pass."""
     needs_build(builder, patch)
-    for arch in builder.arches:
-        name = f'check boot {patch.name} {arch.name}'
 
+    def boot_on(arch):
         def make():
             builder.progress(f'boot {patch.name} on {arch.name}')
             image = kbuild.build(arch, TREE.resolve(),
                                  out=builder.out(arch, 'on').resolve())
-            result = vm.boot(arch, image, tree=TREE, name=name)
+            result = vm.boot(arch, image, tree=TREE,
+                             name=f'check boot {patch.name} {arch.name}')
             return {'errors': '', 'tests': len(result.results())}
         builder.once(builder.key('boot', patch.commit, arch, 'on'),
                      patch.commit, make)
+    builder.ensure([lambda a=a: boot_on(a) for a in builder.arches])
     yield from ()
 
 

@@ -112,12 +112,15 @@ class Cache:
 
 
 class Patch:
-    """A patch file and the commit that git am makes of it."""
+    """A patch file and the commit that git am makes of it.
+
+    Without a file it stands for all of its topic.
+    """
 
     def __init__(self, topic, path, parent, commit):
         self.topic, self.path = topic, path
         self.parent, self.commit = parent, commit
-        self.name = f'{topic.name}/{path.stem}'
+        self.name = f'{topic.name}/{path.stem}' if path else topic.name
 
     @functools.cached_property
     def message(self):
@@ -214,6 +217,10 @@ class Series:
     def tip(self, topic):
         patches = self.commits(topic)
         return patches[-1].commit if patches else self.onto(topic)
+
+    def whole(self, topic):
+        """A topic as if it were one patch."""
+        return Patch(topic, None, self.onto(topic), self.tip(topic))
 
     def _commits(self, topic):
         onto = self.onto(topic)

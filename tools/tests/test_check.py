@@ -296,17 +296,18 @@ class Seeds(Case):
             self.assertRegex(text, rf'(?m)^ok +{check} +good/0001', text)
 
     def test_ci(self):
-        """Every commit is built, the last in all configurations."""
-        for name in 'bisect', 'bloat':
+        """Each patch is compiled, and the rest is seen of the topic."""
+        for name in 'bisect', 'bloat', 'user', 'unused':
             self.box.topic(name, *SEEDS[name][1])
         self.box.topic('off', {'lib/crc/seed.c': '#error\n', **{
             name: SEEDS['good'][1][0][name] for name in (
                 'include/linux/crc_seed.h', 'lib/crc/Kconfig')},
             'lib/crc/Makefile': append(
                 'obj-$(if $(CONFIG_CRC_SEED),,y) += seed.o\n')})
-        failed, text = self.failed('--ci', '--only', 'build')
-        self.assertEqual(set(failed), {('bisect', 'build'), ('off', 'build')},
-                         text)
+        failed, text = self.failed('--ci', '--only', 'build,sparse,w1')
+        self.assertEqual(set(failed), {
+            ('bisect', 'build'), ('off', 'build'), ('user', 'sparse'),
+            ('unused', 'w1')}, text)
         self.assertEqual([x[:4] for x in failed['bisect', 'build']], ['0001'])
 
     @staticmethod

@@ -111,7 +111,7 @@ class Builder:
     """Objects and warnings of commits, each made once."""
 
     def __init__(self, series, tree, arches, progress, sparing=False):
-        """@sparing: all configurations of a topic as a whole only."""
+        """@sparing: all configurations of the series as a whole only."""
         self.series, self.tree = series, tree
         self.arches = [kbuild.arch(a) for a in arches]
         self.progress, self.sparing = progress, sparing

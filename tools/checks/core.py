@@ -114,7 +114,7 @@ class Cache:
 class Patch:
     """A patch file and the commit that git am makes of it.
 
-    Without a file it stands for all of its topic.
+    Without a file it stands for all of them.
     """
 
     def __init__(self, topic, path, parent, commit):
@@ -218,9 +218,14 @@ class Series:
         patches = self.commits(topic)
         return patches[-1].commit if patches else self.onto(topic)
 
-    def whole(self, topic):
-        """A topic as if it were one patch."""
-        return Patch(topic, None, self.onto(topic), self.tip(topic))
+    def whole(self):
+        """The topics, with what they need, as if they were one patch."""
+        needed = {t.name for topic in self.topics for t in self.chain(topic)}
+        every = common.Topic('series', None, '')
+        every.patches = [p for t in self.all.values() if t.name in needed
+                         for p in t.patches]
+        self.applied(every)
+        return Patch(every, None, self.base, self.tip(every))
 
     def _commits(self, topic):
         onto = self.onto(topic)

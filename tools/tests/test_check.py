@@ -296,19 +296,35 @@ class Seeds(Case):
             self.assertRegex(text, rf'(?m)^ok +{check} +good/0001', text)
 
     def test_ci(self):
-        """Each patch is compiled, and the rest is seen of the topic."""
-        for name in 'bisect', 'bloat', 'user', 'unused':
-            self.box.topic(name, *SEEDS[name][1])
-        self.box.topic('off', {'lib/crc/seed.c': '#error\n', **{
-            name: SEEDS['good'][1][0][name] for name in (
-                'include/linux/crc_seed.h', 'lib/crc/Kconfig')},
-            'lib/crc/Makefile': append(
-                'obj-$(if $(CONFIG_CRC_SEED),,y) += seed.o\n')})
+        """Each patch is compiled, and the rest is seen of the series."""
+        self.box.topic('bisect', *SEEDS['bisect'][1])
+        self.box.topic('rest', {'lib/crc/rest.c': C + dedent('''
+            #include <linux/compiler.h>
+
+            static const int rest = 1;
+
+            int rest_of(const int __user *value);
+
+            int rest_of(const int __user *value)
+            {
+                return *value;
+            }
+        ''')})
         failed, text = self.failed('--ci', '--only', 'build,sparse,w1')
         self.assertEqual(set(failed), {
-            ('bisect', 'build'), ('off', 'build'), ('user', 'sparse'),
-            ('unused', 'w1')}, text)
+            ('bisect', 'build'), ('series', 'sparse'), ('series', 'w1')}, text)
         self.assertEqual([x[:4] for x in failed['bisect', 'build']], ['0001'])
+
+    def test_ci_without_options(self):
+        self.box.topic('allno', {
+            'lib/crc/seed.c': C + dedent('''
+                #ifndef CONFIG_KUNIT
+                #error
+                #endif
+            '''),
+            'lib/crc/Makefile': append('obj-y += seed.o\n')})
+        failed, text = self.failed('--ci', '--only', 'build')
+        self.assertEqual(set(failed), {('series', 'build')}, text)
 
     @staticmethod
     def names():

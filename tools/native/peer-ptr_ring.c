@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The kernel's ptr_ring: inline; a lock a pointer in, a lock a batch out. */
+/* The kernel's ptr_ring: inline; for many, a lock a batch on either side. */
 
 #define __KERNEL__
 #include <linux/ptr_ring.h>
@@ -22,19 +22,26 @@ static void destroy(void *q)
 	free(q);
 }
 
-#define PTR_RING_LOOP(name, op)						\
-bench_inline unsigned int name(void *q, void **ptrs, unsigned int n)	\
-{									\
-	unsigned int i;							\
-									\
-	for (i = 0; i < n; i++)						\
-		if (op(q, ptrs[i]))					\
-			break;						\
-	return i;							\
+bench_inline unsigned int sp(void *q, void **ptrs, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (__ptr_ring_produce(q, ptrs[i]))
+			break;
+	return i;
 }
 
-PTR_RING_LOOP(mp, ptr_ring_produce)
-PTR_RING_LOOP(sp, __ptr_ring_produce)
+/* No call produces a batch: users take the lock around a loop. */
+bench_inline unsigned int mp(void *q, void **ptrs, unsigned int n)
+{
+	struct ptr_ring *r = q;
+
+	spin_lock(&r->producer_lock);
+	n = sp(r, ptrs, n);
+	spin_unlock(&r->producer_lock);
+	return n;
+}
 
 bench_inline unsigned int mc(void *q, void **ptrs, unsigned int n)
 {

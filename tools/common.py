@@ -24,6 +24,7 @@ ROOT = pathlib.Path(os.environ.get('MM_SERIES_ROOT') or
 PATCHES = ROOT / 'patches'
 BUILD = ROOT / 'build'
 LOGS = BUILD / 'logs'
+RESULTS = ROOT / 'Documentation' / 'results'
 LINUX = BUILD / os.environ.get('MM_SERIES_TREE', 'linux')
 CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
                      pathlib.Path.home() / '.cache') / 'mm-series'

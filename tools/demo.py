@@ -9,7 +9,7 @@ beside what the patches add, from work that was done in the guests.
   tools/demo --save     also keep the table in Documentation/results
 
 Where a row says instructions, the guest's clock counted them (-icount): such
-figures are the same at every run.
+figures repeat within a percent.
 """
 
 import json
@@ -17,10 +17,9 @@ import re
 
 import kbuild
 import vm
-from common import (BUILD, LINUX, ROOT, Failure, Steps, aligned, base, git,
-                    parser, run, run_tool, topics)
+from common import (BUILD, LINUX, RESULTS, ROOT, Failure, Steps, aligned, base,
+                    git, parser, run, run_tool, topics)
 
-RESULTS = ROOT / 'Documentation' / 'results'
 # As build/linux and build/out lie to each other: so ccache knows the objects.
 BASE = BUILD / 'base' / 'linux'
 COLUMNS = 'topic', 'what', 'upstream', 'patched', 'ratio'

@@ -64,9 +64,9 @@ def make_cmd(arch, tree, out, clang=False):
 
 def symbols(tree, *commit):
     """The names of all Kconfig symbols that a tree, or a commit, defines."""
-    text = git('grep', '-hE', r'^(menu)?config +[A-Z0-9_a-z]+', *commit, '--',
-               '*Kconfig*', cwd=tree)
-    return set(re.findall(r'(?m)^(?:menu)?config +(\w+)', text))
+    text = git('grep', '-hE', r'^\s*(menu)?config +[A-Z0-9_a-z]+', *commit,
+               '--', '*Kconfig*', cwd=tree)
+    return set(re.findall(r'(?m)^\s*(?:menu)?config +(\w+)', text))
 
 
 def topic_files(arch, topic='*', kinds=()):

@@ -14,6 +14,7 @@ Ends with one line, "N passed, N failed, N skipped".
 """
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -78,6 +79,9 @@ def own(report, options):
     """the tools' own tests"""
     run([str(ROOT / 'tools' / 'readme'), '--check'], 'README is up to date')
     report.add('README is up to date', 'ok')
+    env = dict(os.environ)
+    if options.mode == 'full':
+        env['MM_SERIES_FULL'] = 'y'
     for path in sorted((ROOT / 'tools' / 'tests').glob('test_*.py')):
         # Its seeds have to be compiled: minutes.
         if options.mode == 'fast' and path.stem == 'test_check':
@@ -86,7 +90,7 @@ def own(report, options):
         with open(log, 'w') as out:
             rc = subprocess.run([sys.executable, '-m', 'unittest', '-v',
                                  path.stem], cwd=path.parent, stdout=out,
-                                stderr=subprocess.STDOUT,
+                                stderr=subprocess.STDOUT, env=env,
                                 stdin=subprocess.DEVNULL).returncode
         cases = re.findall(r'^(\w+) \(.*\.\.\. .*?(ok|skipped|FAIL|ERROR)',
                            log.read_text(), re.MULTILINE)
@@ -115,6 +119,8 @@ def native(report, options):
     """lib/alf_queue.c in userspace, with and without sanitizers"""
     log = log_path('native')
     targets = {'fast': 'check-fast', 'full': 'check-full'}
+    if options.mode == 'full':
+        setup_clang()
     run(['make', '-C', str(ROOT / 'tools' / 'native'), f'KSRC={LINUX}',
          f'O={BUILD / "native"}', targets.get(options.mode, 'check')],
         'native', log=log)
@@ -212,12 +218,33 @@ def scan_order(arch, image, name):
     return [line for line in result.lines if line.startswith('# order:')]
 
 
+def images_without_and_with(arch, configs=()):
+    """Kernels of the pinned tree alone, and with the series."""
+    tag = '-'.join([arch.name, *configs])
+    return {'without': kbuild.build(arch, base_tree(), configs,
+                                    out=BASE.parent / 'out' / tag),
+            'with': kbuild.build(arch, LINUX, configs)}
+
+
+def upstream_suites(report, arch):
+    """Whether upstream's KUnit suites tell the same with the series."""
+    images = images_without_and_with(arch, ['upstream'])
+    without, with_ = (
+        vm.boot(arch, images[name], name=f'upstream KUnit {name}',
+                passes=False, timeout=1800).by_suite() for name in images)
+    for suite, results in without.items():
+        report.add(f'upstream: KUnit {suite}', 'ok' if results and
+                   results == with_.get(suite) else 'not ok',
+                   f'{len(results)} results')
+    if not without:
+        report.add('upstream: KUnit', 'not ok', 'no suite ran')
+
+
 def upstream(report, options):
-    """upstream's mm selftests, khugepaged's order, with and without, x86-64"""
+    """upstream's KUnit suites, mm selftests, khugepaged's order compared"""
     arch = kbuild.arch('x86_64')
-    images = {'without': kbuild.build(arch, base_tree(),
-                                      out=BASE.parent / 'out' / arch.name),
-              'with': kbuild.build(arch, LINUX)}
+    upstream_suites(report, arch)
+    images = images_without_and_with(arch)
     commands = [f'/{line}' for line in
                 (kbuild.KUNIT / 'upstream').read_text().splitlines()]
     files = {name: vm.selftest(arch, LINUX, name[1:])
@@ -245,13 +272,17 @@ def upstream(report, options):
                        f'{len(seen[command, name][0] or ())} results')
     orders = [scan_order(arch, image, name) for name, image in images.items()]
     report.add('upstream: the order in which khugepaged scans',
-               'ok' if orders[0] == orders[1] else 'not ok',
+               'ok' if orders[0] and orders[0] == orders[1] else 'not ok',
                f'{len(orders[0])} lines')
+
+
+def setup_clang():
+    run([str(ROOT / 'tools' / 'setup'), '--clang'], 'installing clang')
 
 
 def clang(report, options):
     """KUnit of a kernel built by clang, x86-64"""
-    run([str(ROOT / 'tools' / 'setup'), '--clang'], 'installing clang')
+    setup_clang()
     boot_suites(report, 'x86_64', clang=True)
 
 
@@ -316,10 +347,10 @@ FULL = DEFAULT + [debug, kcsan, rt, numa, pages64k, clang, modules, variants,
 
 def build_ahead(stages):
     """Build kernels in the time that earlier stages leave a CPU idle."""
-    for stage, name in (uml, 'um'), (x86_64, 'x86_64'), (arm64, 'arm64'):
-        if stage in stages:
-            # If this fails, so will the stage, which says so.
-            with contextlib.suppress(Failure):
+    # If one fails, so will its stage, which says so.
+    with contextlib.suppress(Failure):
+        for stage, name in (uml, 'um'), (x86_64, 'x86_64'), (arm64, 'arm64'):
+            if stage in stages:
                 kbuild.build(kbuild.arch(name), LINUX)
 
 
@@ -354,7 +385,8 @@ def main(argv):
     step('the tree: fetch and apply')
     run([str(ROOT / 'tools' / 'apply')], 'apply')
     if check in stages:
-        threading.Thread(target=build_ahead, args=[stages]).start()
+        threading.Thread(target=build_ahead, args=[stages],
+                         daemon=True).start()
     for stage in stages:
         step(stage.__doc__)
         try:

@@ -52,14 +52,22 @@ class Boot:
             deeper = len(indent)
         return found
 
-    def by_command(self):
-        """The results of each command of the guest: command -> results."""
+    def groups(self, start, name):
+        """The results between two lines that match: name -> results."""
         lines, found = [], {}
         for line in self.lines:
-            lines = [] if line.startswith('# run ') else lines + [line]
-            if m := re.match(r'(?:not )?ok \d+ (/.*?)(?: #|$)', line):
+            lines = [] if re.match(start, line) else lines + [line]
+            if m := re.match(rf'(?:not )?ok \d+ ({name})(?: #|$)', line):
                 found[m[1]] = self.results(lines)
         return found
+
+    def by_command(self):
+        """The results of each command of the guest."""
+        return self.groups('# run ', '/.*?')
+
+    def by_suite(self):
+        """The results of each KUnit suite."""
+        return self.groups(' {4}# Subtest: ', '[^/].*?')
 
     def check(self, passes=True):
         """Fail unless the VM ended by itself, clean, and all tests passed."""
@@ -145,7 +153,9 @@ def disk(name):
         new = image.with_suffix('.new')
         with open(new, 'wb') as f:
             f.truncate(512 << 20)
-        output([*DISKS[name], '-q', str(new)])
+        # Not everybody has these programs on their path.
+        output([*DISKS[name], '-q', str(new)],
+               env={'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin'})
         new.replace(image)
     return image
 

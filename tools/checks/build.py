@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Checks that compile: of one patch in its place, against the one before.
 
-An architecture has three trees of objects: the test kernel with the topics'
-symbols ("on"), the same without ("off"), and allnoconfig ("allno").  Only the
-directories that a topic touches are built, commit after commit, so that each
-costs what it changed.
+An architecture has four trees of objects: the test kernel with the topics'
+symbols ("on"), the same without ("off"), allnoconfig ("allno"), and, where a
+topic ends, the test kernel with each last option of the topics ("all").  Only
+the directories that a topic touches are built, commit after commit, so that
+each costs what it changed.
 """
 
 import collections
@@ -20,17 +21,19 @@ import time
 import kbuild
 import vm
 from checks.core import (CHECK, TREE, Fault, Skip, blob, blob_ids, digest,
-                         excerpt, extracted, git, version)
+                         excerpt, extracted, git, new_lines, symbols, version)
 from common import LINUX, Failure, log_path, output, run
 
 OUT = CHECK / LINUX.name.replace('linux', 'out', 1)
 CONFIGS = 'on', 'off', 'allno'
+# The kinds of the topics' fragments (kbuild.topic_files) in a configuration.
+KINDS = {'on': (), 'all': ('all',)}
 SPARSE = 'sparse -D__typeof_unqual__=__typeof__ -fdiagnostic-prefix'
 # Below these nothing is part of a kernel.
 NO_OBJECTS = ('Documentation', 'include', 'rust', 'samples', 'scripts',
               'tools', 'usr')
 MOST_INCLUDERS = 4
-COCCI_SECONDS = 180
+COCCI_SECONDS = 1800
 # This one takes in every header: seconds a file, and nothing found.
 COCCI_LEFT_OUT = ('tests/unsigned_lesser_than_zero.cocci',)
 
@@ -53,9 +56,10 @@ def kconfig_id(commit):
                    if 'Kconfig' in line.rsplit('/', 1)[-1]])
 
 
-@functools.cache
-def known_symbols(commit):
-    return kbuild.symbols(LINUX, commit)
+def topic_options(commit, arch, config):
+    """The topics' options in a configuration of a commit."""
+    return kbuild.topic_options(arch, symbols(commit), KINDS[config]) \
+        if config in KINDS else ''
 
 
 def for_arch(name, arch):
@@ -136,9 +140,7 @@ class Builder:
         names = [] if config == 'allno' else [
             kbuild.CONFIGS / 'common.config',
             kbuild.CONFIGS / f'{arch.name}.config']
-        options = ''
-        if config == 'on':
-            options = kbuild.topic_options(arch, known_symbols(commit))
+        options = topic_options(commit, arch, config)
         return [arch.name, config, kconfig_id(commit),
                 [path.read_text() for path in names], options,
                 version(f'{arch.cross}gcc', '--version')]
@@ -166,8 +168,9 @@ class Builder:
                 raise Failure('allnoconfig fails', log)
         else:
             fragments = [kbuild.fragment('common'), kbuild.fragment(arch.name)]
-            if config == 'on':
-                fragments.append(kbuild.topic_fragment(arch, TREE, out))
+            if config in KINDS:
+                fragments.append(kbuild.topic_fragment(arch, TREE, out,
+                                                       KINDS[config]))
             kbuild.configure(arch, TREE.resolve(), out, fragments)
         stamp.write_text(key)
 
@@ -204,18 +207,20 @@ class Builder:
             new = [f for f in sorted(topic.new) if for_arch(f, arch)]
             extra = [f[:-1] + 'o' for f in blob_ids(commit, *new)]
         if not dirs and not extra:
-            return {'errors': '', 'warnings': [], 'sizes': {}, 'log': None}
+            return {'errors': '', 'warnings': [], 'sizes': {}, 'made': [],
+                    'log': None}
 
         def make():
             self.progress(f'building {name} for {arch.name} {config}')
             return self._objects(topic, commit, name, arch, config,
                                  [f'{d}/' for d in dirs], extra)
-        return self.once(self.key('objects', commit, arch, config, dirs,
+        return self.once(self.key('compiled', commit, arch, config, dirs,
                                   extra), commit, make)
 
     def _objects(self, topic, commit, name, arch, config, dirs, extra):
         log = log_path(f'check build {name} {arch.name}-{config}')
-        result = {'errors': '', 'warnings': [], 'sizes': {}, 'log': str(log)}
+        result = {'errors': '', 'warnings': [], 'sizes': {}, 'made': [],
+                  'log': str(log)}
         try:
             self.configure(commit, arch, config)
         except Failure as e:
@@ -237,6 +242,9 @@ class Builder:
             log.write_text(text)
         result['errors'] = errors_in(text) if failed else ''
         result['warnings'] = located(text, None, 'gcc')
+        if config == 'on':
+            result['made'] = [str(o.relative_to(out)) for d in dirs
+                              for o in sorted((out / d).rglob('*.o'))]
         if config == 'off':
             result['sizes'] = sizes(arch, out, dirs)
         return result
@@ -248,8 +256,16 @@ class Builder:
         return {(a.name, c): self.objects(topic, commit, name, a, c)
                 for a, c in jobs}
 
+    @staticmethod
+    def ends_topic(patch):
+        return not patch.path or patch.path == patch.topic.patches[-1]
+
     def of_patch(self, patch):
-        configs = CONFIGS[:1] if self.sparing and patch.path else CONFIGS
+        configs = CONFIGS
+        if self.sparing and patch.path:
+            configs = CONFIGS[:1]
+        elif self.ends_topic(patch):
+            configs = *CONFIGS, 'all'
         return self.all_objects(self.topic(patch), patch.commit, patch.name,
                                 configs)
 
@@ -273,8 +289,8 @@ class Builder:
             return self._warnings(patch, commit, where, arch, sources)
         return self.once(self.key('warnings', commit, arch, 'on', sources,
                                   sorted(patch.status), SPARSE,
-                                  version('sparse', '--version')),
-                         commit, make)
+                                  version('sparse', '--version'),
+                                  arch is self.arches[0]), commit, make)
 
     def _warnings(self, patch, commit, where, arch, sources):
         log = log_path(f'check warnings {where} {arch.name}')
@@ -294,9 +310,9 @@ class Builder:
 
     def built(self, topic, patch, arch):
         """The sources of a patch that the test kernel is made of, or new."""
-        out = self.out(arch, 'on')
-        return [f for f in topic.sources(patch) if f in topic.new
-                or (out / f).with_suffix('.o').exists()]
+        made = self.objects(topic, patch.commit, patch.name, arch, 'on')['made']
+        return [f for f in topic.sources(patch)
+                if f in topic.new or f[:-1] + 'o' in made]
 
 
 def errors_in(text):
@@ -363,10 +379,13 @@ def needs_build(builder, patch):
 def bloat(builder, patch):
     """With all gates off the objects keep their sizes.
 
-    Fixes may change them, and so may a patch whose message says by how much.
+    Fixes may change them, and so may a patch whose message says by how much, at
+    least on the first architecture.
     """
     needs_build(builder, patch)
-    meant = re.search(r'(?m)^Fixes: |\d+\s+bytes\s+of\s+code', patch.message)
+    fix = re.search(r'(?m)^Fixes: ', patch.message)
+    stated = re.findall(r'[\d,]*\d', patch.message) if re.search(
+        r'\d\s+bytes\s+of\s+code', patch.message) else []
     before, after = builder.before(patch), builder.of_patch(patch)
     for (arch, config), old in before.items():
         if old['errors']:
@@ -378,8 +397,10 @@ def bloat(builder, patch):
         if lines:
             grown = sum(new.values()) - sum(old['sizes'].values())
             yield Fault(f'{arch}: {len(lines)} symbols differ, {grown:+} bytes'
-                        + '\n' + excerpt('\n'.join(lines)),
-                        'note' if meant else 'fail')
+                        + '\n' + excerpt('\n'.join(lines)), 'note' if fix
+                        or str(abs(grown)) in stated
+                        or stated and arch != builder.arches[0].name
+                        else 'fail')
 
 
 def is_noise(commit, text):
@@ -406,16 +427,10 @@ def new_warnings(builder, patch, arch, by):
         yield Fault(f'{arch.name}: W=1 does not build\n{now["errors"]}',
                     log=now['log'])
         return
-    old = collections.Counter()
-    if now[by]:
-        then = builder.warnings(patch, patch.parent, arch, sources)
-        old.update(re.sub(r'\d+', '', x) for x in then[by])
-    for text in now[by]:
-        if by == 'sparse' and is_noise(patch.commit, text):
-            continue
-        if old[re.sub(r'\d+', '', text)] > 0:
-            old[re.sub(r'\d+', '', text)] -= 1
-        else:
+    old = builder.warnings(patch, patch.parent, arch,
+                           sources)[by] if now[by] else []
+    for text in new_lines(now[by], old):
+        if by != 'sparse' or not is_noise(patch.commit, text):
             yield Fault(f'{arch.name}: {text}', log=now.get('log'))
 
 
@@ -436,21 +451,40 @@ def w1(builder, patch):
         yield from new_warnings(builder, patch, arch, 'gcc')
 
 
-def boot(builder, patch):
-    """The test kernel of each commit boots and its KUnit suites pass."""
-    needs_build(builder, patch)
+def boot_one(builder, patch, arch, config):
+    """Build the kernel of a commit and run its KUnit suites; cached."""
+    what = f'{patch.name} {arch.name}-{config}'
 
-    def boot_on(arch):
-        def make():
-            builder.progress(f'boot {patch.name} on {arch.name}')
-            image = kbuild.build(arch, TREE.resolve(),
-                                 out=builder.out(arch, 'on').resolve())
-            result = vm.boot(arch, image, tree=TREE,
-                             name=f'check boot {patch.name} {arch.name}')
-            return {'errors': '', 'tests': len(result.results())}
-        builder.once(builder.key('boot', patch.commit, arch, 'on'),
-                     patch.commit, make)
-    builder.ensure([lambda a=a: boot_on(a) for a in builder.arches])
+    def make():
+        builder.progress(f'boot {what}')
+        log = log_path(f'check image {what}')
+        with kbuild.building:
+            builder.configure(patch.commit, arch, config)
+            if builder.make(arch, config, log, [arch.image.rsplit('/')[-1]]):
+                raise Failure(f'{what}: no image\n'
+                              + errors_in(log.read_text()), log)
+        result = vm.boot(arch, builder.out(arch, config) / arch.image,
+                         tree=TREE, name=f'check boot {what}')
+        if (not result.results() and '_KUNIT_TEST=y' in
+                topic_options(patch.commit, arch, config)):
+            raise Failure(f'{what}: no test ran', result.log)
+        return {'errors': ''}
+
+    judge = [vm.SPLAT.pattern, (kbuild.KUNIT / 'guest/init.c').read_text(),
+             version(arch.qemu, '--version')]
+    builder.once(builder.key('boot', patch.commit, arch, config, judge),
+                 patch.commit, make)
+
+
+def boot(builder, patch):
+    """The test kernel of each commit boots and its KUnit suites pass.
+
+    At the end of a topic so do those with its symbols off, and all on.
+    """
+    needs_build(builder, patch)
+    configs = ('on', 'off', 'all') if builder.ends_topic(patch) else ('on',)
+    builder.ensure([lambda a=a, c=c: boot_one(builder, patch, a, c)
+                    for c in configs for a in builder.arches])
     yield from ()
 
 
@@ -506,20 +540,16 @@ def cocci(builder, topic):
     deadline = time.monotonic() + COCCI_SECONDS
     lines = cached_reports(builder, series.tip(topic), now, deadline)
     then = blob_ids(series.onto(topic), *now)
-    known, level = collections.Counter(), 'fail'
+    old = []
     if any(line.split(':')[0] in then for line in lines):
         old = cached_reports(builder, series.onto(topic), then,
                              deadline + COCCI_SECONDS)
-        known.update(re.sub(r'\d+', '', x) for x in old)
-        # Then nobody can tell what is new.
-        level = 'warn' if any(x.startswith('#') for x in old) else 'fail'
-    for line in lines:
+    for line in lines + old:
         if line.startswith('#'):
-            yield Fault(line[2:], 'warn')
-        elif known[re.sub(r'\d+', '', line)] > 0:
-            known[re.sub(r'\d+', '', line)] -= 1
-        else:
-            yield Fault(line, level)
+            yield Fault(line[2:])
+    for line in new_lines(lines, old):
+        if not line.startswith('#'):
+            yield Fault(line)
 
 
 def cached_reports(builder, commit, blobs, deadline):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What every check stands on: the commits, the checkout, the cache."""
 
+import collections
 import contextlib
 import fcntl
 import functools
@@ -18,6 +19,7 @@ import threading
 import time
 
 import common
+import kbuild
 from branches import tip
 from common import BUILD, CACHE, LINUX, Failure, git, output
 
@@ -317,9 +319,17 @@ def blob_ids(commit, *names):
 @functools.cache
 def symbols(commit):
     """The Kconfig symbols that a commit defines."""
-    text = git('grep', '-hE', r'^\s*(menu)?config +[A-Za-z0-9_]+', commit,
-               '--', '*Kconfig*')
-    return set(re.findall(r'(?m)^\s*(?:menu)?config +(\w+)', text))
+    return kbuild.symbols(LINUX, commit)
+
+
+def new_lines(now, old, strip=lambda line: re.sub(r'\d+', '', line)):
+    """Those of @now that @old lacks, each counted, but for what is stripped."""
+    left = collections.Counter(map(strip, old))
+    for line in now:
+        if left[strip(line)] > 0:
+            left[strip(line)] -= 1
+        else:
+            yield line
 
 
 def excerpt(text, lines=12):

@@ -7,7 +7,7 @@ import re
 import tempfile
 
 from checks.core import (CHECKPATCH_IGNORE, TREE, Fault, blob, blob_ids,
-                         excerpt, exists, extracted, version)
+                         excerpt, exists, extracted, new_lines, version)
 from common import Failure, git, log_path, output
 
 PEOPLE = ('Signed-off-by', 'Reviewed-by', 'Acked-by', 'Tested-by',
@@ -144,17 +144,11 @@ def kernel_doc(series, patch):
              and not n.startswith('tools/')]
     if not names:
         return
-    old = collections.Counter()
     found = kernel_doc_text(series, patch.commit, names)
-    if found:
-        before = [n for n in names if exists(patch.parent, n)]
-        old = collections.Counter(map(without_line, kernel_doc_text(
-            series, patch.parent, before) if before else []))
-    for text in found:
-        if old[without_line(text)] > 0:
-            old[without_line(text)] -= 1
-        else:
-            yield Fault(text)
+    before = [n for n in names if exists(patch.parent, n)] if found else []
+    old = kernel_doc_text(series, patch.parent, before) if before else []
+    for text in new_lines(found, old, without_line):
+        yield Fault(text)
     yield from undocumented(patch, names)
 
 

@@ -332,9 +332,11 @@ class Seeds(Case):
                               check=True, stdout=subprocess.PIPE).stdout
 
     def test_every_check_has_a_seed(self):
-        here = pathlib.Path(__file__).read_text()
-        for name in re.findall(r'(?m)^([\w-]+)', self.names()):
-            self.assertIn(f"'{name}'", here)
+        failing = set(re.findall(r"\('\w+', '([\w-]+)'\)",
+                                 pathlib.Path(__file__).read_text()))
+        failing |= {check for check, _ in SEEDS.values()}
+        self.assertLessEqual(set(re.findall(r'(?m)^([\w-]+)', self.names())),
+                             failing)
 
 
 class Files(Case):
@@ -418,6 +420,28 @@ class Files(Case):
         ''')})
         failed, text = self.failed('--only', 'cocci')
         self.assertEqual(list(failed), [('cocci', 'cocci')], text)
+
+    @unittest.skipUnless('MM_SERIES_FULL' in os.environ,
+                         'boots kernels: tools/test --full')
+    def test_boot(self):
+        text = C + dedent('''
+            #include <linux/bug.h>
+            #include <linux/init.h>
+
+            static int __init crc_seed(void)
+            {
+                WARN_ON(1);
+                return 0;
+            }
+            late_initcall(crc_seed);
+        ''')
+        self.box.topic('boots', {
+            'lib/crc/seed.c': text,
+            'lib/crc/Makefile': append('obj-y += seed.o\n')
+        }, {'lib/crc/seed.c': replace('WARN_ON(1)', 'WARN_ON(0)')})
+        failed, text = self.failed('--only', 'boot')
+        self.assertEqual(list(failed), [('boots', 'boot')], text)
+        self.assertEqual([x[:4] for x in failed['boots', 'boot']], ['0001'])
 
     def test_verdict_of_boot(self):
         """The check 'boot' is only as good as vm.Boot's eye for a splat."""

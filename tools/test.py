@@ -188,6 +188,12 @@ def numa(report, options):
     """KUnit with two nodes, KFENCE, cleared memory, debug objects, x86-64"""
     boot_suites(report, 'x86_64', ['numa'], timeout=1800,
                 cmdline='numa=fake=2')
+    arch = kbuild.arch('x86_64')
+    image = kbuild.build(arch, LINUX, ['numa'])
+    result = vm.boot(arch, image, name='boot x86_64-numa nodes', timeout=900,
+                     cmdline='kunit.filter_glob=qmempool*',
+                     machine=vm.TWO_NODES)
+    add_kunit(report, 'x86_64-numa, a CPU on each node', result.results())
 
 
 def pages64k(report, options):

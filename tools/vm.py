@@ -175,6 +175,12 @@ def initramfs(arch, tree, where, commands, files):
     return where
 
 
+# Two nodes with a CPU and 1 GiB each; numa=fake=2 has all CPUs on the first.
+TWO_NODES = ['-smp', '2,sockets=2'] + [arg for n in range(2) for arg in (
+    '-object', f'memory-backend-ram,id=memory{n},size=1G',
+    '-numa', f'node,cpus={n},memdev=memory{n}')]
+
+
 def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
     cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
            '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
@@ -213,12 +219,12 @@ def accelerator(arch, image, tree):
 
 def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
          cmdline='', timeout=600, smp=2, memory='2G', icount=False,
-         accel=None, passes=True):
+         accel=None, passes=True, machine=()):
     """Boot a kernel, run the commands in it, and return the checked Boot.
 
     @files maps paths in the guest to files here.  With @icount the guest's
     nanoseconds are instructions, one CPU at a time: figures repeat.  Without
-    @passes tests may fail.
+    @passes tests may fail.  @machine is more of QEMU's command line.
     """
     name = name or f'boot {image.parent.parent.parent.parent.name}'
     if not accel:
@@ -228,7 +234,7 @@ def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
         initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
                            files or {})
         cmd = qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory,
-                       icount)
+                       icount) + list(machine)
     try:
         run(cmd, name, log=log, timeout=timeout)
     except Failure as e:

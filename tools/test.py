@@ -64,12 +64,19 @@ def add_kunit(report, prefix, results):
         report.add(prefix, 'not ok', 'no test ran')
 
 
-def boot_suites(report, arch, configs=(), clang=False, **kw):
-    """Build and boot a test kernel: its KUnit suites, then selftests."""
+def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
+    """Build and boot a test kernel: its KUnit suites, then selftests.
+
+    With @kunit_only, which says what for, it boots without the selftests.
+    """
     arch = kbuild.arch(arch)
     image = kbuild.build(arch, LINUX, configs, clang=clang)
     name = '-'.join([arch.name, *configs] + (['clang'] if clang else []))
-    commands, files = vm.selftests(arch, LINUX)
+    commands, files = (), {}
+    if kunit_only:
+        name += f' {kunit_only}'
+    else:
+        commands, files = vm.selftests(arch, LINUX)
     result = vm.boot(arch, image, name=f'boot {name}', commands=commands,
                      files=files, **kw)
     add_kunit(report, name, result.results())
@@ -188,12 +195,9 @@ def numa(report, options):
     """KUnit with two nodes, KFENCE, cleared memory, debug objects, x86-64"""
     boot_suites(report, 'x86_64', ['numa'], timeout=1800,
                 cmdline='numa=fake=2')
-    arch = kbuild.arch('x86_64')
-    image = kbuild.build(arch, LINUX, ['numa'])
-    result = vm.boot(arch, image, name='boot x86_64-numa nodes', timeout=900,
-                     cmdline='kunit.filter_glob=qmempool*',
-                     machine=vm.TWO_NODES)
-    add_kunit(report, 'x86_64-numa, a CPU on each node', result.results())
+    boot_suites(report, 'x86_64', ['numa'], timeout=900,
+                kunit_only='with a CPU on each node',
+                cmdline='kunit.filter_glob=qmempool*', machine=vm.TWO_NODES)
 
 
 def pages64k(report, options):

@@ -42,16 +42,26 @@ GIT_ENV = {
 
 
 class Failure(Exception):
-    """What failed, the log that shows it and what the user can do."""
+    """What failed, the log that shows it and what the user can do.
 
-    def __init__(self, what, log=None, hint=None):
+    @excerpt is what to print of the log if its end does not tell.
+    """
+
+    def __init__(self, what, log=None, hint=None, excerpt=()):
         super().__init__(what)
         self.what, self.log, self.hint = what, log, hint
+        self.excerpt = list(excerpt)
 
-
-def tail(path, lines=25):
-    text = pathlib.Path(path).read_text(errors='replace').splitlines()
-    return '\n'.join(text[-lines:])
+    def shown(self, indent):
+        """The log's name and a part of it, as lines to print."""
+        if not self.log:
+            return ''
+        lines, which = self.excerpt, 'of it'
+        if not lines:
+            text = pathlib.Path(self.log).read_text(errors='replace')
+            lines, which = text.splitlines()[-25:], 'its end'
+        return ''.join(f'{indent}{line}\n' for line in (
+            f'log: {self.log}; {which}:', *(f'| {line}' for line in lines)))
 
 
 def run_tool(main, argv=None):
@@ -61,9 +71,7 @@ def run_tool(main, argv=None):
         sys.exit(main(sys.argv[1:] if argv is None else argv) or 0)
     except Failure as e:
         print(f'{name}: {e.what}', file=sys.stderr)
-        if e.log:
-            print(f'  log: {e.log}; its end:', file=sys.stderr)
-            print(re.sub(r'(?m)^', '  | ', tail(e.log)), file=sys.stderr)
+        print(e.shown('  '), end='', file=sys.stderr)
         if e.hint:
             print(f'  {e.hint}', file=sys.stderr)
         sys.exit(1)

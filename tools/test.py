@@ -25,7 +25,7 @@ import litmus
 import vm
 from demo import BASE, base_tree
 from common import (BUILD, LINUX, ROOT, Failure, Steps, log_path, output,
-                    parser, run, run_tool, tail)
+                    parser, run, run_tool)
 
 
 class Report:
@@ -41,9 +41,7 @@ class Report:
 
     def failure(self, name, e):
         self.add(name, 'not ok', e.what)
-        if e.log:
-            print(f'         log: {e.log}; its end:')
-            print(re.sub('(?m)^', '         | ', tail(e.log, 15)))
+        print(e.shown(' ' * 9), end='')
         if e.hint:
             print(f'         {e.hint}')
 

@@ -466,6 +466,20 @@ class Files(Case):
                 except common.Failure:
                     self.assertFalse(good, text)
 
+    def test_what_a_failed_boot_shows(self):
+        """A failed test with what it printed, far from the log's end."""
+        import vm
+        with tempfile.TemporaryDirectory() as tmp:
+            log = pathlib.Path(tmp) / 'log'
+            log.write_text('ok 1 a\n# 3 folios, not 2\nnot ok 2 b\n'
+                           'Bail out! no memory\n' + 'ok 3 c\n' * 50 +
+                           '# guest done\n')
+            with self.assertRaises(common.Failure) as raised:
+                vm.Boot('x', log).check()
+            self.assertEqual(raised.exception.shown(''), (
+                f'log: {log}; of it:\n| ok 1 a\n| # 3 folios, not 2\n'
+                '| not ok 2 b\n| Bail out! no memory\n'))
+
 
 if __name__ == '__main__':
     unittest.main()

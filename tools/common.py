@@ -52,16 +52,21 @@ class Failure(Exception):
         self.what, self.log, self.hint = what, log, hint
         self.excerpt = list(excerpt)
 
+    def lines(self):
+        """The excerpt, or else the log's end."""
+        if self.excerpt or not self.log:
+            return self.excerpt
+        text = pathlib.Path(self.log).read_text(errors='replace')
+        return text.splitlines()[-25:]
+
     def shown(self, indent):
-        """The log's name and a part of it, as lines to print."""
+        """The log's name and these lines, to print."""
         if not self.log:
             return ''
-        lines, which = self.excerpt, 'of it'
-        if not lines:
-            text = pathlib.Path(self.log).read_text(errors='replace')
-            lines, which = text.splitlines()[-25:], 'its end'
+        which = 'of it' if self.excerpt else 'its end'
         return ''.join(f'{indent}{line}\n' for line in (
-            f'log: {self.log}; {which}:', *(f'| {line}' for line in lines)))
+            f'log: {self.log}; {which}:',
+            *(f'| {line}' for line in self.lines())))
 
 
 def run_tool(main, argv=None):

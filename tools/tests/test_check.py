@@ -466,6 +466,40 @@ class Files(Case):
                 except common.Failure:
                     self.assertFalse(good, text)
 
+    def test_stale_breakpoint(self):
+        """A guest that QEMU ended is run again, if not for ever."""
+        import kbuild
+        import vm
+        from unittest import mock
+        arch = kbuild.arch('x86_64')
+        image = pathlib.Path('a/b/c/d/e')
+        bad, good = 'Oops: int3: 0000 [#1] SMP', 'ok 1 suite\n# guest done'
+        other = 'Oops: 0002 [#1] SMP'
+        for accel, runs, passes, used in (
+                ('tcg', [bad, good], True, 2),
+                ('tcg', [bad, bad, bad, good], False, 3),
+                ('tcg', [bad, other, good], False, 2),
+                ('tcg', [other, good], False, 1),
+                ('kvm', [bad, good], False, 1)):
+            consoles = iter(runs)
+
+            def run(cmd, what, log, **kw):
+                log.write_text(next(consoles) + '\n')
+
+            with tempfile.TemporaryDirectory() as tmp, \
+                 mock.patch.object(vm, 'initramfs'), \
+                 mock.patch.object(vm, 'qemu_cmd', return_value=[]), \
+                 mock.patch.object(vm, 'run', run), \
+                 mock.patch.object(vm, 'log_path',
+                                   return_value=pathlib.Path(tmp) / 'log'), \
+                 mock.patch('sys.stderr'):
+                try:
+                    vm.boot(arch, image, accel=accel)
+                    self.assertTrue(passes, runs)
+                except common.Failure:
+                    self.assertFalse(passes, runs)
+            self.assertEqual(len(list(consoles)), len(runs) - used, runs)
+
     def test_what_a_failed_boot_shows(self):
         """A failed test with what it printed, far from the log's end."""
         import vm

@@ -17,6 +17,8 @@ import tempfile
 from common import IDENTITY, LINUX, PATCHES, ROOT, Failure, git
 
 COVER = '0000-cover-letter.patch'
+# In .git: the files that the distribution changed which the tree is from.
+CHANGED = 'mm-series-changed'
 
 # git's own pattern for the function names in hunk headers of C files, written
 # out because it differs from version to version.

@@ -17,15 +17,41 @@ import time
 
 sys.dont_write_bytecode = True
 
-# The two variables are for the tests and for trying another kernel version:
+
+
+def taken_base(argv):
+    """Take --base V, which every tool has, off a command line.
+
+    It must be known before a module asks where the tree is, and the tools
+    that a tool starts find it in their environment.
+    """
+    for n, word in enumerate(argv):
+        if word == '--':
+            break
+        if word == '--base' and argv[n + 1:]:
+            os.environ['MM_SERIES_BASE'] = argv.pop(n + 1)
+            del argv[n]
+            break
+        if word.startswith('--base='):
+            os.environ['MM_SERIES_BASE'] = argv.pop(n).partition('=')[2]
+            break
+    return os.environ.get('MM_SERIES_BASE', '')
+
+
+# These variables are for the tests and for trying another kernel version:
 # MM_SERIES_TREE=linux-V works in build/linux-V, made by fetch --version V.
 ROOT = pathlib.Path(os.environ.get('MM_SERIES_ROOT') or
                     pathlib.Path(__file__).resolve().parent.parent)
 PATCHES = ROOT / 'patches'
+# '' is the main base; "7.2" is patches/7.2, an overlay for another kernel.
+BASE = taken_base(sys.argv)
+OVERLAY = PATCHES / BASE
+SERIES = OVERLAY / 'series' if BASE else ROOT / 'series'
 BUILD = ROOT / 'build'
-LOGS = BUILD / 'logs'
+TREE = os.environ.get('MM_SERIES_TREE') or f'linux-{BASE}'.rstrip('-')
+LINUX = BUILD / TREE
+LOGS = BUILD / 'logs' / BASE
 RESULTS = ROOT / 'Documentation' / 'results'
-LINUX = BUILD / os.environ.get('MM_SERIES_TREE', 'linux')
 CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
                      pathlib.Path.home() / '.cache') / 'mm-series'
 
@@ -89,8 +115,12 @@ def run_tool(main, argv=None):
 
 def parser(doc):
     """An argument parser whose help is the tool's docstring."""
-    return argparse.ArgumentParser(
+    p = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Only for the help: taken_base() has it already.
+    p.add_argument('--base', metavar='V', default=BASE,
+                   help='work on patches/V, the series for another kernel')
+    return p
 
 
 class Steps:
@@ -177,9 +207,26 @@ def aligned(rows):
             for row in rows]
 
 
-def base():
-    """The pinned tree: patches/base as a dict."""
-    lines = (PATCHES / 'base').read_text().splitlines()
+def tree_of(version):
+    """Where tools/fetch puts a version."""
+    for name in bases():
+        if base(name)['version'] == version:
+            return BUILD / f'linux-{name}'.rstrip('-')
+    return BUILD / f'linux-{version}'
+
+
+def bases():
+    """The names of all bases, the main one ('') first."""
+    return ['', *sorted(p.parent.name for p in PATCHES.glob('*/base'))]
+
+
+def base(name=BASE):
+    """A pinned tree: patches/base, or patches/NAME/base, as a dict."""
+    path = PATCHES / name / 'base'
+    if not path.exists():
+        raise Failure(f'there is no base "{name}"', hint='there are: '
+                      + (', '.join(bases()[1:]) or 'none but the main one'))
+    lines = path.read_text().splitlines()
     return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1)
                 for line in lines if line.strip() and line[0] != '#')
 
@@ -193,11 +240,11 @@ class Topic:
     def __init__(self, name, needs, title):
         self.name, self.needs, self.title = name, needs, title
         self.patches = []
-        self.dir = PATCHES / name
+        self.dir = OVERLAY / name
 
 
-def topics():
-    """The series file, parsed: topic name -> Topic, in series order.
+def topics(series=SERIES):
+    """A series file, parsed: topic name -> Topic, in series order.
 
     A topic starts with a heading,
         # NAME: TITLE
@@ -205,10 +252,11 @@ def topics():
         # NAME (needs OTHER): TITLE
     and its patches follow, a path a line.
     """
-    if not (ROOT / 'series').exists():
-        raise Failure('there is no file "series"')
+    if not series.exists():
+        base()      # there may be no such base
+        raise Failure(f'there is no file "{series.relative_to(ROOT)}"')
     found, current = {}, None
-    for n, line in enumerate((ROOT / 'series').read_text().splitlines(), 1):
+    for n, line in enumerate(series.read_text().splitlines(), 1):
         head = HEADING.fullmatch(line)
         if head:
             current = Topic(*head.groups())

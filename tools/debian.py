@@ -73,16 +73,22 @@ class Suite:
         flags = [f for k, v in options.items() for f in ('-o', f'{k}={v}')]
         return output([tool, *flags, *args], env={'LC_ALL': 'C.UTF-8'})
 
-    def kernels(self):
-        """Upstream version -> (path in the archive, SHA-256) of tarballs."""
+    def kernel_tarballs(self):
+        """Upstream version -> (file, SHA-256) of upstream's tarballs."""
         text = self.apt('apt-cache', 'showsrc', '--only-source', 'linux')
+        return {name[6:-12]: (name, digest) for digest, name in re.findall(
+            r'(?m)^ ([0-9a-f]{64}) \d+ (linux_[\d.]+\.orig\.tar\.xz)$', text)}
+
+    def kernel_packages(self):
+        """Upstream version -> (file, SHA-256) of packages linux-source-X.Y."""
+        names = self.apt('apt-cache', 'pkgnames', 'linux-source-').split()
         found = {}
-        for entry in text.split('\n\n'):
-            folder = re.search(r'(?m)^Directory: (\S+)', entry)
-            for digest, name in re.findall(
-                    r'(?m)^ ([0-9a-f]{64}) \d+ (linux_[\d.]+\.orig\.tar\.xz)$',
-                    entry):
-                found[name[6:-12]] = (f'{folder[1]}/{name}', digest)
+        for entry in self.apt('apt-cache', 'show', *sorted(names)).split('\n\n'):
+            name = re.search(r'(?m)^Filename: .*/(linux-source-[\d.]+_([\d.]+)-\S+)$',
+                             entry)
+            if name:
+                digest = re.search(r'(?m)^SHA256: (\w+)$', entry)
+                found[name[2]] = (name[1], digest[1])
         return found
 
     def closure(self, package):

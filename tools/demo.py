@@ -21,7 +21,7 @@ from common import (BUILD, LINUX, RESULTS, ROOT, Failure, Steps, aligned, base,
                     git, parser, run, run_tool, topics)
 
 # As build/linux and build/out lie to each other: so ccache knows the objects.
-BASE = BUILD / 'base' / 'linux'
+UPSTREAM = BUILD / 'base' / LINUX.name
 COLUMNS = 'topic', 'what', 'upstream', 'patched', 'ratio'
 
 
@@ -37,11 +37,11 @@ def bench_figures(boot):
 
 def base_tree():
     """The pinned tree without a patch."""
-    if not (BASE / '.git').exists():
+    if not (UPSTREAM / '.git').exists():
         git('worktree', 'prune')
-        git('worktree', 'add', '-q', '--detach', BASE, 'base')
-    git('checkout', '-q', '-f', '--detach', 'base', cwd=BASE)
-    return BASE
+        git('worktree', 'add', '-q', '--detach', UPSTREAM, 'base')
+    git('checkout', '-q', '-f', '--detach', 'base', cwd=UPSTREAM)
+    return UPSTREAM
 
 
 def alf_queue(arch, _, image):
@@ -222,8 +222,8 @@ def main(argv):
     arch = kbuild.arch('x86_64')
     patched = kbuild.build(arch, LINUX)
     step('build it without the series')
-    upstream = kbuild.build(arch, base_tree(),
-                            out=BASE.parent / 'out' / arch.name)
+    upstream = kbuild.build(arch, base_tree())
+
     rows = []
     for topic in shown:
         step(f'{topic}: {SHOWN[topic].__doc__}')

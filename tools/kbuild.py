@@ -6,7 +6,8 @@ import re
 import shutil
 import threading
 
-from common import BUILD, CACHE, ROOT, Failure, git, log_path, output, run
+from common import (BUILD, CACHE, LINUX, ROOT, Failure, git, log_path, output,
+                    run)
 
 CONFIGS = ROOT / 'configs'
 # Held while a kernel is built: make uses all CPUs.
@@ -31,6 +32,14 @@ ARCHES = {a.name: a for a in (
     Arch('i386', '', 'arch/x86/boot/bzImage', None, [], None, None),
     Arch('um', '', 'linux', None, [], None, None),
 )}
+
+
+def out_of(tree):
+    """Where objects of a tree go: beside it, so that ccache knows them."""
+    return tree.with_name(tree.name.replace('linux', 'out', 1))
+
+
+OUT = out_of(LINUX)
 
 
 def arch(name):
@@ -147,13 +156,24 @@ def fragments(arch, tree, out, names=()):
             *map(fragment, names)]
 
 
+def known_fragments(files, known, out):
+    """Fragments less the symbols that a kernel does not have."""
+    for path in files:
+        new = out / f'known-{path.name}'
+        new.write_text(''.join(
+            f'{line}\n' for line in path.read_text().splitlines()
+            if not (m := re.match(r'(?:# )?CONFIG_(\w+)', line))
+            or m[1] in known))
+        yield new
+
+
 def build(arch, tree, names=(), out=None, clang=False):
     """Build a bootable test kernel; @names are fragments of configs/.
 
     Returns the image.
     """
     tag = '-'.join([arch.name, *names] + (['clang'] if clang else []))
-    out = out or BUILD / 'out' / tag
+    out = out or out_of(tree) / tag
     with building:
         configure(arch, tree, out, fragments(arch, tree, out, names), clang)
         compile(arch, tree, out, [arch.image.rsplit('/', 1)[-1]], clang)
@@ -162,7 +182,7 @@ def build(arch, tree, names=(), out=None, clang=False):
 
 def gen_init_cpio(tree):
     """The tree's own tool, built for this machine."""
-    tool = BUILD / 'out' / 'gen_init_cpio'
+    tool = OUT / 'gen_init_cpio'
     source = tree / 'usr' / 'gen_init_cpio.c'
     if not tool.exists() or tool.stat().st_mtime < source.stat().st_mtime:
         tool.parent.mkdir(parents=True, exist_ok=True)

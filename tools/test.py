@@ -23,7 +23,7 @@ import threading
 import kbuild
 import litmus
 import vm
-from demo import BASE, base_tree
+from demo import base_tree
 from common import (BUILD, LINUX, ROOT, Failure, Steps, log_path, output,
                     parser, run, run_tool)
 
@@ -228,9 +228,7 @@ def scan_order(arch, image, name):
 
 def images_without_and_with(arch, configs=()):
     """Kernels of the pinned tree alone, and with the series."""
-    tag = '-'.join([arch.name, *configs])
-    return {'without': kbuild.build(arch, base_tree(), configs,
-                                    out=BASE.parent / 'out' / tag),
+    return {'without': kbuild.build(arch, base_tree(), configs),
             'with': kbuild.build(arch, LINUX, configs)}
 
 
@@ -298,7 +296,7 @@ def modules(report, options):
     """the suites as modules, benchmarks 100 times, with kmemleak, x86-64"""
     arch = kbuild.arch('x86_64')
     image = kbuild.build(arch, LINUX, ['modules'])
-    out = BUILD / 'out' / 'x86_64-modules'
+    out = kbuild.OUT / 'x86_64-modules'
     kbuild.compile(arch, LINUX, out, ['modules'])
     order = (out / 'modules.order').read_text().split()
     built = [out / name.replace('.o', '.ko') for name in order]

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 
-from common import BUILD, CACHE, LINUX, Failure, log_path, output, run
-from kbuild import KUNIT, gen_init_cpio
+from common import CACHE, LINUX, Failure, log_path, output, run
+from kbuild import KUNIT, OUT, gen_init_cpio, out_of
 
 # What a kernel prints when something is wrong with it, whoever provoked it.
 SPLAT = re.compile(r'''
@@ -105,7 +105,7 @@ class Boot:
 def guest_program(arch, name):
     """Build kunit/guest/NAME.c, static, for the guest."""
     source = KUNIT / 'guest' / f'{name}.c'
-    program = BUILD / 'out' / 'guest' / arch.name / name
+    program = OUT / 'guest' / arch.name / name
     newest = max(f.stat().st_mtime for f in
                  [source, *source.parent.glob('*.h')])
     if not program.exists() or program.stat().st_mtime < newest:
@@ -124,7 +124,7 @@ def make_user(arch, tree, *args):
 @functools.cache
 def headers(arch, tree):
     """Make the headers of a tree for userspace, once."""
-    out = BUILD / 'out' / 'guest' / arch.name / 'headers'
+    out = out_of(tree) / 'guest' / arch.name / 'headers'
     run(make_user(arch, tree, f'O={out}', 'headers'),
         f'headers for selftests, {arch.name}',
         log=log_path(f'selftest headers {arch.name}'))
@@ -134,7 +134,7 @@ def headers(arch, tree):
 @functools.cache
 def selftest(arch, tree, name):
     """Build the mm selftest NAME of a tree, static, for the guest."""
-    out = BUILD / 'out' / 'guest' / arch.name
+    out = out_of(tree) / 'guest' / arch.name
     run(make_user(arch, tree / 'tools/testing/selftests/mm', f'OUTPUT={out}',
                   'LDFLAGS=-static',
                   f'KHDR_INCLUDES=-isystem {headers(arch, tree)}',
@@ -143,10 +143,10 @@ def selftest(arch, tree, name):
     return out / name
 
 
-def selftests(arch, tree):
-    """The topics' selftests that a tree has: commands and files for boot()."""
+def selftests(arch, tree, topic='*'):
+    """A topic's selftests that a tree has: commands and files for boot()."""
     commands, files = [], {}
-    for listing in sorted(KUNIT.glob('*.selftests')):
+    for listing in sorted(KUNIT.glob(f'{topic}.selftests')):
         for line in listing.read_text().splitlines():
             name = line.split()[0]
             if (tree / f'tools/testing/selftests/mm/{name}.c').exists():
@@ -166,7 +166,7 @@ DISKS = {
 
 def disk(name):
     """An empty file system for the guest, sparse; nothing is written back."""
-    image = BUILD / 'out' / 'guest' / f'{name}.img'
+    image = OUT / 'guest' / f'{name}.img'
     if not image.exists():
         image.parent.mkdir(parents=True, exist_ok=True)
         new = image.with_suffix('.new')

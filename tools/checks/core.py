@@ -20,6 +20,7 @@ import time
 
 import common
 import kbuild
+from amtree import AmTree as OrdinaryAmTree, touched
 from branches import tip
 from common import BUILD, CACHE, LINUX, Failure, git, output
 
@@ -44,9 +45,6 @@ def script(name):
         importlib.util.spec_from_loader(name, loader))
     loader.exec_module(module)
     return module
-
-
-apply = script('apply')
 
 
 class Skip(Exception):
@@ -162,12 +160,12 @@ def added_lines(start, end):
     return found
 
 
-class AmTree(apply.AmTree):
+class AmTree(OrdinaryAmTree):
     """The scratch work tree of apply, elsewhere, for git am."""
 
-    def __init__(self, topics):
-        super().__init__(topics)
-        self.dir = CHECK / 'am'
+    def __init__(self, names):
+        super().__init__(names)
+        self.dir = CHECK / f'{LINUX.name}.am'
 
     def am(self, *args):
         try:
@@ -237,7 +235,7 @@ class Series:
         key = ('am', onto, [p.read_bytes() for p in topic.patches])
         ids = self.cache.get(key)
         if ids is None or not self._present(ids):
-            with AmTree([topic]) as amtree:
+            with AmTree(touched(topic.patches)) as amtree:
                 end = amtree.am(topic.name, onto, topic.patches)
             ids = git('rev-list', '--reverse', f'{onto}..{end}').split()
             self.cache.put(key, ids)

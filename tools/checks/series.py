@@ -9,10 +9,12 @@ import tarfile
 import tempfile
 
 import kbuild
-from branches import COVER, differences, formatted, relative, tip
-from checks.core import (TREE, AmTree, Fault, Skip, added_lines, apply, blob,
-                         digest, excerpt, exists, script, symbols, version)
-from common import HEADING, PATCHES, ROOT, git, log_path, output, run
+from branches import CHANGED, COVER, differences, formatted, relative, tip
+from amtree import touched
+from checks.core import (TREE, AmTree, Fault, Skip, added_lines, blob, digest,
+                         excerpt, exists, script, symbols, version)
+from common import (BASE, HEADING, LINUX, OVERLAY, PATCHES, ROOT, SERIES, git,
+                    log_path, output, run)
 
 MOST_PATCHES = 15
 NOT_OURS = '.git', 'build'
@@ -20,7 +22,7 @@ NOT_OURS = '.git', 'build'
 
 def series_file(series):
     """Every patch listed once, numbered, with a cover letter."""
-    text = (ROOT / 'series').read_text()
+    text = SERIES.read_text()
     for n, line in enumerate(text.splitlines(), 1):
         if re.match(r'#\s*[\w-]+\s*(\(.*\))?:', line) \
                 and not HEADING.fullmatch(line):
@@ -32,7 +34,7 @@ def series_file(series):
 
 def listing(series):
     listed = [p for t in series.all.values() for p in t.patches]
-    there = {p for p in PATCHES.glob('*/*') if p.name != COVER
+    there = {p for p in OVERLAY.glob('*/*.patch') if p.name != COVER
              and p.parent.name in ([t.name for t in series.topics]
                                    if series.partial else
                                    [p.parent.name])}
@@ -52,6 +54,8 @@ def topic_files(topic):
     if len(topic.patches) > MOST_PATCHES:
         yield Fault(f'{topic.name} has {len(topic.patches)} patches; at most '
                     f'{MOST_PATCHES} are read by anybody')
+    if BASE:
+        return
     for n, path in enumerate(topic.patches, 1):
         if path.parent != topic.dir or not path.name.startswith(f'{n:04}-'):
             yield Fault(f'{relative(path)} should be patches/{topic.name}/'
@@ -76,13 +80,18 @@ def refresh(series, topic):
     patches = series.applied(topic)
     if not patches:
         raise Skip('no patches')
+    writer = script('refresh')
     onto, end = series.onto(topic), patches[-1].commit
-    old = {p.path.name: p.path.read_bytes() for p in patches}
     new = formatted(onto, end)
-    for line in differences(topic.name, old, new):
-        yield Fault(line.replace('differs', 'is not what refresh would write'))
+    files = writer.placed(topic, onto, end, new)
+    for path in sorted(files.keys() ^ set(topic.patches)):
+        yield Fault(f'{relative(path)}: refresh would '
+                    + ('write' if path in files else 'drop') + ' it')
+    for path, text in files.items():
+        if text not in (None, path.exists() and path.read_bytes()):
+            yield Fault(f'{relative(path)} is not what refresh would write')
     cover = topic.dir / COVER
-    if cover.exists() and cover.read_bytes() != script('refresh').cover_letter(
+    if cover.exists() and cover.read_bytes() != writer.cover_letter(
             topic, onto, end, len(patches)):
         yield Fault(f'{relative(cover)}: stale diffstat or shortlog')
     branch = tip(topic.name)
@@ -91,6 +100,18 @@ def refresh(series, topic):
                                        branch))):
         yield Fault(f'branch {topic.name} holds edits that are not in the '
                     'patch files (tools/refresh)', 'warn')
+
+
+def base(series):
+    """No file of the series is one that the base's distribution changed."""
+    path = LINUX / '.git' / CHANGED
+    if not path.exists():
+        raise Skip('the tree is from no tarball')
+    changed = set(path.read_text().splitlines())
+    patches = [p for t in series.topics for p in t.patches]
+    for name in touched(patches):
+        if name in changed:
+            yield Fault(f'{name} is not upstream\'s in what was fetched')
 
 
 def quilt(series):
@@ -118,7 +139,7 @@ def quilt(series):
 
 
 def quilt_push(base, patches, tmp, log):
-    names = apply.touched(patches)
+    names = touched(patches)
     present = git('ls-tree', '-r', '--name-only', base, '--', *names)
     tree = tmp / 'tree'
     tree.mkdir()
@@ -148,10 +169,10 @@ def order(series):
         raise Skip('it is about all topics')
 
     def tree(topics):
-        with AmTree(topics) as amtree:
-            return git('rev-parse', amtree.am(
-                'all', series.base, [p for t in topics for p in t.patches])
-                + '^{tree}')
+        patches = [p for t in topics for p in t.patches]
+        with AmTree(touched(patches)) as amtree:
+            return git('rev-parse', amtree.am('all', series.base, patches)
+                       + '^{tree}')
 
     def trees():
         return [tree(list(series.all.values())), tree(reverse(series))]

@@ -88,7 +88,8 @@ class Box:
             GIT_CONFIG_NOSYSTEM='1', PATH=f'{self.bin}:{os.environ["PATH"]}')
         for name in list(self.env):
             if name.lower().endswith('_proxy') or name.startswith(
-                    ('GIT_AUTHOR', 'GIT_COMMITTER', 'MM_SERIES_TREE')):
+                    ('GIT_AUTHOR', 'GIT_COMMITTER', 'MM_SERIES_TREE',
+                     'MM_SERIES_BASE')):
                 del self.env[name]
 
     def tool(self, name, *args):
@@ -124,7 +125,7 @@ class Box:
 
     def patches(self):
         """All patch files and series: path -> content."""
-        files = [*self.root.glob('patches/*/*'), self.root / 'series']
+        files = [*self.root.glob('patches/**/*.patch'), self.root / 'series']
         return {str(p.relative_to(self.root)): p.read_bytes() for p in files}
 
     def times(self):
@@ -155,7 +156,7 @@ def new_box(path):
             GIT_COMMITTER_EMAIL='mm-series@example.org',
             GIT_AUTHOR_DATE='@0 +0000', GIT_COMMITTER_DATE='@0 +0000')
     base = {'version': '7.2.6', 'tag': 'v7.2.6', 'suite': 'some-backports',
-            'tarball': TARBALL, 'sha256': sha256(path / TARBALL),
+            'file': TARBALL, 'sha256': sha256(path / TARBALL),
             'root': box.git('rev-parse', 'HEAD', cwd=expected),
             'git': 'file:///nowhere/linux.git',
             'web': 'http://127.0.0.1:9/v7.x'}
@@ -526,6 +527,65 @@ class Apply(Case):
                          other.replace('x20', 'z20'))
 
 
+class Overlay(Case):
+    """A second base: patches/7.1, on a tree where two patches differ."""
+
+    def setUp(self):
+        super().setUp()
+        pin = (self.box.root / 'patches/base').read_text()
+        tree = self.path / 'linux-7.1.3'
+        write(tree, dict(TREE, Makefile=MAKEFILE.format(3).replace(
+            'PATCHLEVEL = 2', 'PATCHLEVEL = 1'), **{
+                'mm/a.c': SOURCE.replace('x18', 'other18')}))
+        write(self.box.root, {
+            'patches/7.1/base': re.sub('root = .*', 'root = None', pin.replace(
+                '7.2.6', '7.1.3')).replace('root = None\n', ''),
+            'patches/7.1/series': SERIES.replace('# zs: mm: speed up zs',
+                '# fix: mm: what 7.2 has\n\n# zs (needs fix): mm: zs')})
+        self.ok('fetch', '--base', '7.1', '--from', tree)
+        self.linux = self.box.root / 'build/linux-7.1'
+
+    def branches(self):
+        """Topics as somebody would port them; "pool" is not."""
+        self.box.linux = self.linux
+        for name in 'queue', 'zs':
+            self.box.git('fetch', '-q', self.box.root / 'build/linux',
+                         f'{name}:main/{name}')
+        self.box.git('checkout', '-q', '-b', 'queue', 'base')
+        self.box.git('cherry-pick', 'main/queue~2..main/queue')
+        self.box.git('checkout', '-q', '-b', 'fix', 'base')
+        self.box.commit('lib: what 7.2 has\n\nBody.', {'lib/fix.c': 'x\n'})
+        self.box.git('checkout', '-q', '-b', 'zs')
+        self.box.git('cherry-pick', '-Xtheirs', 'main/zs')
+
+    def test_holds_what_differs(self):
+        self.branches()
+        self.ok('refresh', '--base', '7.1')
+        there = {str(p.relative_to(self.box.root)) for p in
+                 (self.box.root / 'patches/7.1').rglob('*.patch')}
+        self.assertEqual(there, {'patches/7.1/fix/0001-lib-what-7.2-has.patch',
+                                 'patches/7.1/zs/0001-mm-speed-up-zs.patch'})
+        series = (self.box.root / 'patches/7.1/series').read_text()
+        self.assertIn('\npatches/queue/0001-lib-add-a-queue.patch\n', series)
+        self.assertIn('\npatches/7.1/zs/0001-mm-speed-up-zs.patch\n', series)
+        self.assertIn('up to date', self.ok('refresh', '--base=7.1'))
+
+    def test_round_trip(self):
+        self.branches()
+        self.ok('refresh', '--base', '7.1')
+        before = self.box.patches()
+        shutil.rmtree(self.linux)
+        self.ok('fetch', '--base', '7.1', '--from', self.path / 'linux-7.1.3')
+        self.ok('apply', '--base', '7.1')
+        self.assertIn('up to date', self.ok('refresh', '--base', '7.1'))
+        self.assertEqual(self.box.patches(), before)
+        # The main base is as it was.
+        self.assertIn('up to date', self.ok('refresh'))
+
+    def test_unknown_base(self):
+        self.fails('apply', '--base', '6.1', says=['no base "6.1"', '7.1'])
+
+
 class Port(Case):
     def port(self, files):
         """Rows of tools/port on a clone with other files: topic -> row."""
@@ -535,24 +595,44 @@ class Port(Case):
         self.box.git('add', '-A', cwd=clone)
         self.box.git('commit', '-qm', 'elsewhere', cwd=clone)
         head = self.box.git('rev-parse', 'HEAD', cwd=clone)
-        lines = self.ok('port', clone).splitlines()
+        self.status, out = self.box.tool('port', '--text', clone)
+        lines = out[out.index('topic '):].splitlines()
         self.assertEqual(self.box.git('rev-parse', 'HEAD', cwd=clone), head)
         self.assertEqual(self.box.git('status', '--porcelain', cwd=clone), '')
-        return {name: row.split(maxsplit=3) for name, row in (
+        return {name: re.split('  +', row) for name, row in (
             line.split(maxsplit=1) for line in lines[1:])}
 
     def test_clean_and_merged(self):
         rows = self.port({'mm/a.c': SOURCE.replace('x18', 'other18')})
-        self.assertEqual(rows, {'queue': ['2', '2', '-', '-'],
-                                'pool': ['1', '1', '-', '-'],
-                                'zs': ['1', '-', '1', '-']})
+        self.assertEqual(rows, {
+            'queue': ['2 of 2', 'not tried', '-'],
+            'pool': ['1 of 1', 'not tried', '-'],
+            'zs': ['1 of 1, 1 with -3', 'not tried', '-']})
+        self.assertEqual(self.status, 0)
 
-    def test_conflict_ends_a_topic_and_what_needs_it(self):
+    def test_goes_on_behind_a_conflict(self):
         rows = self.port({'lib/b.c': SOURCE.replace('x20', 'other20')})
         self.assertEqual(rows, {
-            'queue': ['2', '1', '-', 'patch 2: lib/b.c'],
-            'pool': ['1', '-', '-', 'needs queue'],
-            'zs': ['1', '1', '-', '-']})
+            'queue': ['1 of 2', 'no: not all applies',
+                      '2: lib/b.c'],
+            'pool': ['1 of 1', 'no: needs queue', '-'],
+            'zs': ['1 of 1', 'not tried', '-']})
+        self.assertEqual(self.status, 1)
+
+    def test_lists_are_merged_by_union(self):
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: a symbol\n\nBody.',
+                        {'mm/Kconfig': 'config ZS\n'})
+        self.ok('refresh')
+        self.ok('apply')
+        rows = self.port({'mm/Kconfig': 'config OTHER\n'})
+        self.assertEqual(rows['zs'], ['2 of 2, 1 with -3', 'not tried', '-'])
+
+    def test_a_tree_that_has_the_patches(self):
+        rows = self.port({'mm/a.c': SOURCE.replace('x20', 'z20')})
+        self.assertEqual(rows['zs'], ['0 of 1, 1 already there',
+                                      'already there', '-'])
+        self.assertEqual(self.status, 0)
 
     def test_what_is_neither_clone_nor_version(self):
         self.fails('port', 'no-such', says=['neither'])
@@ -635,10 +715,46 @@ class Fetch(Case):
         self.ok('fetch', '--from', clone)
         self.assert_fetched()
 
+    def package(self, changed=()):
+        """The tree as Debian packs it, some files changed."""
+        source = self.path / 'deb/usr/src/linux-source-7.2'
+        shutil.copytree(self.path / 'linux-7.2.6', source)
+        for path in source.rglob('*'):
+            os.utime(path, (1000, 1000))
+        for name in changed:
+            os.utime(source / name, (2000, 2000))
+        tar(source, source.with_suffix('.2.tar.xz'))
+        shutil.rmtree(source)
+        write(self.path / 'deb', {'DEBIAN/control': 'Package: x\nVersion: 1\n'
+                                  'Architecture: all\nMaintainer: x\n'
+                                  'Description: x\n'})
+        subprocess.run(['dpkg-deb', '-b', self.path / 'deb',
+                        self.path / 'source.deb'], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.set_base('file', 'source.deb')
+        self.set_base('sha256', sha256(self.path / 'source.deb'))
+        self.changed = self.box.linux / '.git/mm-series-changed'
+
+    @unittest.skipUnless(shutil.which('dpkg-deb'), 'no dpkg-deb')
+    def test_package(self):
+        self.package(['mm/a.c'])
+        deb = (self.path / 'source.deb').read_bytes()
+        with serving({'/debian/pool/main/l/linux/source.deb': deb}) as server:
+            self.archive(server)
+            self.assertIn('source: Debian', self.ok('fetch'))
+        self.assert_fetched()
+        self.assertEqual(self.changed.read_text(), 'mm/a.c\n')
+
+    @unittest.skipUnless(shutil.which('dpkg-deb'), 'no dpkg-deb')
+    def test_package_without_changes(self):
+        self.package()
+        self.ok('fetch', '--from', self.path / 'source.deb')
+        self.assertEqual(self.changed.read_text(), '')
+
     def test_other_files_change_the_root_and_are_reported(self):
         write(self.path / 'linux-7.2.6', {'extra': 'x\n'})
         out = self.ok('fetch', '--from', self.path / 'linux-7.2.6')
-        self.assertIn('not those of the recorded tarball', out)
+        self.assertIn('not those of the recorded source', out)
 
     def test_wrong_from(self):
         junk = self.path / 'junk'
@@ -710,7 +826,7 @@ class Fetch(Case):
     def test_no_source_lists_what_was_tried(self):
         out = self.fails('fetch', says=['--from PATH', '--nearest'])
         tried = out.partition('Tried:')[2].splitlines()[1:5]
-        for line, name in zip(tried, ('the cache', 'Debian\'s pool',
+        for line, name in zip(tried, ('the cache', 'Debian',
                                       'upstream\'s tag',
                                       'upstream\'s tarball'), strict=True):
             self.assertRegex(line, f'^  {name}: .+')

@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 
-from common import (BUILD, CACHE, LINUX, ROOT, Failure, git, log_path, output,
+from common import (BASE, BUILD, CACHE, LINUX, ROOT, Failure, git, log_path, output,
                     run)
 
 CONFIGS = ROOT / 'configs'
@@ -152,6 +152,8 @@ def fragments(arch, tree, out, names=()):
     out.mkdir(parents=True, exist_ok=True)
     # UML has no hardware and lives from being small.
     machine = [arch.name] if arch.name == 'um' else ['common', arch.name]
+    if BASE and (CONFIGS / f'{BASE}.config').exists():
+        machine.append(BASE)
     return [*map(fragment, machine), topic_fragment(arch, tree, out, names),
             *map(fragment, names)]
 

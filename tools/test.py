@@ -198,6 +198,12 @@ def numa(report, options):
                 cmdline='kunit.filter_glob=qmempool*', machine=vm.TWO_NODES)
 
 
+def bare(report, options):
+    """KUnit without what a suite may take for granted, x86-64"""
+    for configs in (['bare'], ['no-thp', 'no-compaction', 'bare']):
+        boot_suites(report, 'x86_64', configs, kunit_only='alone')
+
+
 def pages64k(report, options):
     """KUnit with pages of 64 KiB, arm64"""
     boot_suites(report, 'arm64', ['64k'], timeout=1800, memory='4G')
@@ -347,8 +353,8 @@ def stress(report, options):
 
 FAST = [own, check, native, litmus_tests, uml]
 DEFAULT = FAST + [x86_64, arm64]
-FULL = DEFAULT + [debug, kcsan, rt, numa, pages64k, clang, modules, variants,
-                  upstream, stress]
+FULL = DEFAULT + [debug, kcsan, rt, numa, bare, pages64k, clang, modules,
+                  variants, upstream, stress]
 
 
 def build_ahead(stages):

@@ -217,6 +217,8 @@ struct lock_class_key { };
 struct lockdep_map { };
 enum { LD_WAIT_INV, LD_WAIT_FREE, LD_WAIT_SPIN, LD_WAIT_CONFIG };
 
+#define IS_ENABLED(option)	0
+#define ASSERT_EXCLUSIVE_WRITER(var) ((void)(var))
 #define lockdep_assert_once(c)	((void)(c))
 #define lock_map_acquire(map)	((void)(map))
 #define lock_map_release(map)	((void)(map))

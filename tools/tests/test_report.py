@@ -115,7 +115,7 @@ class Kept(Case):
 
     def test_version_is_that_of_the_base(self):
         base = self.root / 'patches/base'
-        base.write_text(base.read_text().replace('7.2.6', '7.9.1'))
+        base.write_text(base.read_text().replace('7.3.4', '7.9.1'))
         self.assertIn('Upstream is Linux 7.9.1 (patches/base)', self.made())
 
     def test_pieces(self):

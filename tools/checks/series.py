@@ -104,7 +104,7 @@ def refresh(series, topic):
 
 def base(series):
     """No file of the series is one that the base's distribution changed."""
-    path = LINUX / '.git' / CHANGED
+    path = LINUX / git('rev-parse', '--git-common-dir') / CHANGED
     if not path.exists():
         raise Skip('the tree is from no tarball')
     changed = set(path.read_text().splitlines())

@@ -9,8 +9,8 @@ import tarfile
 import tempfile
 
 import kbuild
-from branches import CHANGED, COVER, differences, formatted, relative, tip
 from amtree import touched
+from branches import CHANGED, COVER, differences, formatted, relative, tip
 from checks.core import (TREE, AmTree, Fault, Skip, added_lines, blob, digest,
                          excerpt, exists, script, symbols, version)
 from common import (BASE, HEADING, LINUX, OVERLAY, PATCHES, ROOT, SERIES, git,

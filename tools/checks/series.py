@@ -10,7 +10,8 @@ import tempfile
 
 import kbuild
 from amtree import touched
-from branches import CHANGED, COVER, differences, formatted, relative, tip
+from branches import (CHANGED, COVER, Record, differences, fork_point,
+                      formatted, relative, tip)
 from checks.core import (TREE, AmTree, Fault, Skip, added_lines, blob, digest,
                          excerpt, exists, script, symbols, version)
 from common import (BASE, HEADING, LINUX, OVERLAY, PATCHES, ROOT, SERIES, git,
@@ -96,7 +97,7 @@ def refresh(series, topic):
         yield Fault(f'{relative(cover)}: stale diffstat or shortlog')
     branch = tip(topic.name)
     if branch and branch != end and list(differences(
-            topic.name, new, formatted(git('merge-base', onto, branch),
+            topic.name, new, formatted(fork_point(topic, Record()),
                                        branch))):
         yield Fault(f'branch {topic.name} holds edits that are not in the '
                     'patch files (tools/refresh)', 'warn')

@@ -582,6 +582,18 @@ class Overlay(Case):
         # The main base is as it was.
         self.assertIn('up to date', self.ok('refresh'))
 
+    def test_port_takes_what_differs_from_it(self):
+        self.branches()
+        self.ok('refresh', '--base', '7.1')
+        out = self.ok('port', '--text', '7.1.3')
+        rows = [re.split('  +', line) for line in
+                out[out.index('topic '):].splitlines()[1:]]
+        self.assertEqual(rows, [
+            ['queue', '2 of 2', 'not tried', '-'],
+            ['pool', '1 of 1', 'not tried', '-'],
+            ['fix', '1 of 1', 'not tried', '-'],
+            ['zs', '1 of 1, 1 with -3', 'not tried, with patches/7.1', '-']])
+
     def test_unknown_base(self):
         self.fails('apply', '--base', '6.1', says=['no base "6.1"', '7.1'])
 

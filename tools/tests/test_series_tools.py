@@ -640,6 +640,16 @@ class Port(Case):
         rows = self.port({'mm/Kconfig': 'config OTHER\n'})
         self.assertEqual(rows['zs'], ['2 of 2, 1 with -3', 'not tried', '-'])
 
+    def test_a_union_takes_no_line_that_the_tree_lacks(self):
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: an object\n\nBody.',
+                        {'.gitignore': '*.o\n*.zs\n'})
+        self.ok('refresh')
+        self.ok('apply')
+        rows = self.port({'.gitignore': '*.a\n'})
+        self.assertEqual(rows['zs'], ['1 of 2', 'no: not all applies',
+                                      '2: .gitignore'])
+
     def test_a_tree_that_has_the_patches(self):
         rows = self.port({'mm/a.c': SOURCE.replace('x20', 'z20')})
         self.assertEqual(rows['zs'], ['0 of 1, 1 already there',

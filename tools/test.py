@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 
+import common
 import kbuild
 import litmus
 import vm
@@ -351,10 +352,24 @@ def stress(report, options):
         add_kunit(report, what, result.results())
 
 
+def bases(report, options):
+    """the overlays: applied, written back, KUnit and guest programs, x86-64"""
+    for base in common.bases()[1:]:
+        for tool, *args in (('test', '--only', 'x86_64'),
+                            ('refresh', '--check')):
+            what = f'{tool} --base {base}'
+            try:
+                run([str(ROOT / 'tools' / tool), '--base', base, *args], what)
+                last = log_path(what).read_text().splitlines()[-1]
+                report.add(what, 'ok', last if tool == 'test' else '')
+            except Failure as e:
+                report.failure(what, e)
+
+
 FAST = [own, check, native, litmus_tests, uml]
 DEFAULT = FAST + [x86_64, arm64]
 FULL = DEFAULT + [debug, kcsan, rt, numa, bare, pages64k, clang, modules,
-                  variants, upstream, stress]
+                  variants, upstream, bases, stress]
 
 
 def build_ahead(stages):

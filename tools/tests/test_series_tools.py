@@ -631,24 +631,22 @@ class Port(Case):
             'zs': ['1 of 1', 'not tried', '-']})
         self.assertEqual(self.status, 1)
 
-    def test_lists_are_merged_by_union(self):
+    def row_of_list(self, name, ours, theirs):
+        """The row of zs if it makes one list of a file, a clone another."""
         self.box.git('checkout', '-q', 'zs')
-        self.box.commit('mm: a symbol\n\nBody.',
-                        {'mm/Kconfig': 'config ZS\n'})
+        self.box.commit('mm: a list\n\nBody.', {name: ours})
         self.ok('refresh')
         self.ok('apply')
-        rows = self.port({'mm/Kconfig': 'config OTHER\n'})
-        self.assertEqual(rows['zs'], ['2 of 2, 1 with -3', 'not tried', '-'])
+        return self.port({name: theirs})['zs']
+
+    def test_lists_are_merged_by_union(self):
+        row = self.row_of_list('mm/Kconfig', 'config ZS\n', 'config OTHER\n')
+        self.assertEqual(row, ['2 of 2, 1 with -3', 'not tried', '-'])
 
     def test_a_union_takes_no_line_that_the_tree_lacks(self):
-        self.box.git('checkout', '-q', 'zs')
-        self.box.commit('mm: an object\n\nBody.',
-                        {'.gitignore': '*.o\n*.zs\n'})
-        self.ok('refresh')
-        self.ok('apply')
-        rows = self.port({'.gitignore': '*.a\n'})
-        self.assertEqual(rows['zs'], ['1 of 2', 'no: not all applies',
-                                      '2: .gitignore'])
+        row = self.row_of_list('.gitignore', '*.o\n*.zs\n', '*.a\n')
+        self.assertEqual(row, ['1 of 2', 'no: not all applies',
+                               '2: .gitignore'])
 
     def test_a_tree_that_has_the_patches(self):
         rows = self.port({'mm/a.c': SOURCE.replace('x20', 'z20')})

@@ -191,9 +191,9 @@ def rt(report, options):
 
 
 def numa(report, options):
-    """KUnit with two nodes, KFENCE, cleared memory, debug objects, x86-64"""
+    """KUnit with two nodes, DAX, KFENCE, debug objects and others, x86-64"""
     boot_suites(report, 'x86_64', ['numa'], timeout=1800,
-                cmdline='numa=fake=2')
+                cmdline='numa=fake=2', machine=vm.pmem())
     boot_suites(report, 'x86_64', ['numa'], timeout=900,
                 kunit_only='with a CPU on each node',
                 cmdline='kunit.filter_glob=qmempool*', machine=vm.TWO_NODES)

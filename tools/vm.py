@@ -200,6 +200,13 @@ TWO_NODES = ['-smp', '2,sockets=2'] + [arg for n in range(2) for arg in (
     '-numa', f'node,cpus={n},memdev=memory{n}')]
 
 
+def pmem():
+    """Persistent memory with a file system, for QEMU; nothing is kept."""
+    return ['-m', 'slots=1,maxmem=8G', '-object', 'memory-backend-file,id=pmem,'
+            f'mem-path={disk("ext4")},size=512M,share=off',
+            '-device', 'virtio-pmem-pci,memdev=pmem']
+
+
 def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
     cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
            '-m', memory, '-kernel', str(image), '-initrd', str(initrd),

@@ -53,6 +53,13 @@ static void mount_disks(void)
 	}
 }
 
+/* Persistent memory: its pages are a device's, and files are mapped to them. */
+static void mount_dax(void)
+{
+	if (!access("/dev/pmem0", F_OK))
+		mount_at("/dev/pmem0", "ext4", "/dax", "dax");
+}
+
 /* As mkswap(8) and swapon(8) do, on a compressed disk in memory. */
 static int swap_to_zram(void)
 {
@@ -135,6 +142,7 @@ int main(void)
 	mount_at("tmpfs", "tmpfs", "/tmp", NULL);
 	mount_at("shmem", "tmpfs", "/shmem", "huge=always");
 	mount_disks();
+	mount_dax();
 	if (swap_to_zram())
 		printf("# no swap: %s\n", strerror(errno));
 

@@ -17,11 +17,11 @@ import textwrap
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOOLS))
+sys.path.insert(0, str(TOOLS / 'lib'))
 
 import branches                         # noqa: E402
 import common                           # noqa: E402
-from checks.core import script          # noqa: E402
+import refresh                          # noqa: E402
 
 LINUX = TOOLS.parent / 'build' / 'linux'
 CHECK = TOOLS.parent / 'build' / 'check'
@@ -69,8 +69,11 @@ class Box:
         self.repository = Repository(tmp / 'index')
         (self.root / 'build').mkdir(parents=True)
         (self.root / 'patches').mkdir()
-        for name in 'configs', 'kunit':
-            (self.root / name).symlink_to(TOOLS.parent / name)
+        (self.root / 'configs').symlink_to(TOOLS.parent / 'configs')
+        write(self.root / 'kunit/claims/check',
+              '#!/bin/sh\n! grep -r "One more" "$1"\n', 0o755)
+        for path in (TOOLS.parent / 'kunit').iterdir():
+            (self.root / 'kunit' / path.name).symlink_to(path)
         base = TOOLS.parent / 'patches/base'
         (self.root / 'patches/base').write_text(base.read_text())
         (self.root / 'series').write_text('# A series to try the checks on.\n')
@@ -97,7 +100,7 @@ class Box:
         files = branches.formatted(base, end)
         for file, text in files.items():
             (topic.dir / file).write_bytes(text)
-        (topic.dir / branches.COVER).write_bytes(script('refresh').cover_letter(
+        (topic.dir / branches.COVER).write_bytes(refresh.cover_letter(
             topic, base, end, len(commits)))
         with open(self.root / 'series', 'a') as f:
             f.write(f'\n# {name}: lib/crc: seed\n' + ''.join(
@@ -118,6 +121,12 @@ class Box:
             failed.setdefault((topic, check), []).append(
                 f'{patch[:4]} {text}'.strip())
         return r.returncode, failed, r.stdout
+
+
+def write(path, text, mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
 
 
 def append(text):
@@ -217,8 +226,8 @@ SEEDS = {
     'gate': ('kconfig', [{'lib/crc/Kconfig': replace(
         'config CRC16\n', GOOD_KCONFIG.replace('\tdep', '\tdefault y\n\tdep'))
     }]),
-    'clusters': ('cluster-table', [{
-        'Documentation/mm/zsmalloc.rst': append('\nOne more line.\n')}]),
+    'claims': ('own', [{
+        'Documentation/core-api/list.rst': append('\nOne more line.\n')}]),
     'stale': ('refresh', [docs('A line that is edited by hand.')]),
     'fuzz-a': (None, [{DOC: replace('If you\nhave objects',
                                     'If you do\nhave objects')}]),
@@ -411,6 +420,12 @@ class Files(Case):
             failed, text = self.failed(*self.ONLY)
             self.assertEqual(list(failed), [('series', 'words')], text)
 
+    def test_topics(self):
+        self.box.topic('seed-bed', docs('A fine line.'))
+        write(self.box.root / 'tools/lib/any.py', '# as seed_bed does\n')
+        failed, text = self.failed('--only', 'topics')
+        self.assertEqual(list(failed), [('series', 'topics')], text)
+
     def test_cocci(self):
         self.box.topic('cocci', {'tools/mm/seed.c': C, 'lib/crc/seed.c': C
                                  + dedent('''
@@ -511,13 +526,13 @@ class Files(Case):
         import vm
         with tempfile.TemporaryDirectory() as tmp:
             log = pathlib.Path(tmp) / 'log'
-            log.write_text('ok 1 a\n# 3 folios, not 2\nnot ok 2 b\n'
+            log.write_text('ok 1 a\n# 3 pages, not 2\nnot ok 2 b\n'
                            'Bail out! no memory\n' + 'ok 3 c\n' * 50 +
                            '# guest done\n')
             with self.assertRaises(common.Failure) as raised:
                 vm.Boot('x', log).check()
             self.assertEqual(raised.exception.shown(''), (
-                f'log: {log}; of it:\n| ok 1 a\n| # 3 folios, not 2\n'
+                f'log: {log}; of it:\n| ok 1 a\n| # 3 pages, not 2\n'
                 '| not ok 2 b\n| Bail out! no memory\n'))
 
 

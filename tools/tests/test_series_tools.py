@@ -878,7 +878,7 @@ class Fetch(Case):
             self.fails('fetch', says=[name, 'SHA-256 is wrong'])
 
     def test_interrupted_import_starts_over(self):
-        write(self.box.root, {'build/linux.tmp/mm/stray.c': 'half\n'})
+        write(self.box.root, {'build/linux.tmp/mm/stray.c': 'part\n'})
         self.ok('fetch', '--from', self.tarball)
         self.assert_fetched()
         self.assertFalse((self.box.root / 'build/linux.tmp').exists())

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boot a test kernel that tools/build made and run programs in it.
+
+  tools/boot x86_64                       boot; the built-in KUnit suites run
+  tools/boot x86_64 -- prog ARG...        also run kunit/TOPIC/prog.c in it, or
+                                          the mm selftest of that name
+  tools/boot x86_64 debug --icount        the kernel of that configuration;
+                                          guest nanoseconds are instructions
+
+The VM runs under TCG unless a probe shows that KVM boots this kernel.  A
+test that fails, a panic, oops, warning or a report of lockdep, KASAN, KCSAN
+or UBSAN, a hang or an early end is a failure; the console is in build/logs.
+"""
+
+import kbuild
+import vm
+from common import LINUX, Failure, parser
+from kbuild import OUT
+
+
+def main(argv):
+    command = []
+    if '--' in argv:
+        argv, command = argv[:argv.index('--')], argv[argv.index('--') + 1:]
+    p = parser(__doc__)
+    p.add_argument('arch', help=' or '.join(
+        a.name for a in kbuild.ARCHES.values() if a.qemu))
+    p.add_argument('config', nargs='*', help='as given to tools/build')
+    p.add_argument('--smp', type=int, default=2, help='virtual CPUs')
+    p.add_argument('--memory', default='2G')
+    p.add_argument('--timeout', type=int, default=300, help='in seconds')
+    p.add_argument('--icount', action='store_true')
+    p.add_argument('--append', default='', help='kernel parameters')
+    args = p.parse_args(argv)
+    arch = kbuild.arch(args.arch)
+    if not arch.qemu:
+        raise Failure(f'there is no machine to boot {arch.name} on')
+    image = OUT / '-'.join([args.arch, *args.config]) / arch.image
+    if not image.exists():
+        raise Failure(f'{image} is missing',
+                      hint='tools/build ' + ' '.join([args.arch, *args.config]))
+    result = vm.boot(arch, image, cmdline=args.append, timeout=args.timeout,
+                     smp=args.smp, memory=args.memory, icount=args.icount,
+                     **vm.programs(arch, LINUX, ' '.join(command)))
+    found = [v for _, v in result.results()]
+    print(f'console: {result.log}')
+    print(', '.join(f'{found.count(v)} {text}' for v, text in
+                    (('ok', 'passed'), ('not ok', 'failed'),
+                     ('skip', 'skipped'))))

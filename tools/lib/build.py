@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Build a test kernel from build/linux.
+
+  tools/build x86_64              the test kernel: configs/common and the
+                                  architecture's, with the suites of every
+                                  topic that is in the tree
+  tools/build x86_64 debug        the same with configs/debug on top
+  tools/build --clang x86_64      with clang-19 and lld-19
+
+Objects go to build/out/ARCH[-CONFIG...]; a symbol that does not end up as
+the configuration asks for is an error.
+"""
+
+import kbuild
+from common import LINUX, Failure, parser
+
+
+def main(argv):
+    p = parser(__doc__)
+    p.add_argument('arch', help=' or '.join(kbuild.ARCHES))
+    p.add_argument('config', nargs='*', help='fragments of configs/')
+    p.add_argument('--clang', action='store_true', help='build with LLVM=-19')
+    args = p.parse_args(argv)
+    if not LINUX.exists():
+        raise Failure(f'{LINUX} is missing', hint='run tools/apply first')
+    print(kbuild.build(kbuild.arch(args.arch), LINUX, args.config,
+                       clang=args.clang))

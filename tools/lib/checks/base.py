@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0
+"""No file of the series is one that the base's distribution changed."""
+
+from amtree import touched
+from branches import CHANGED
+from checks.core import Fault, Skip
+from common import LINUX, git
+
+SCOPE, WHEN = 'series', 'fast'
+
+
+def check(at, _):
+    series = at.series
+    path = LINUX / git('rev-parse', '--git-common-dir') / CHANGED
+    if not path.exists():
+        raise Skip('the tree is from no tarball')
+    changed = set(path.read_text().splitlines())
+    patches = [p for t in series.topics for p in t.patches]
+    for name in touched(patches):
+        if name in changed:
+            yield Fault(f'{name} is not upstream\'s in what was fetched')

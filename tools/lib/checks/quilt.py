@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+"""quilt push -a without fuzz, the whole series in its order."""
+
+import os
+import pathlib
+import re
+import tarfile
+import tempfile
+
+from amtree import touched
+from checks.core import Fault, Skip
+from common import PATCHES, ROOT, git, log_path, run
+
+SCOPE, WHEN = 'series', 'fast'
+
+
+def quilt_push(base, patches, tmp, log):
+    names = touched(patches)
+    present = git('ls-tree', '-r', '--name-only', base, '--', *names)
+    tree = tmp / 'tree'
+    tree.mkdir()
+    if present:
+        git('archive', '-o', tmp / 'tree.tar', base, '--',
+            *present.splitlines())
+        with tarfile.open(tmp / 'tree.tar') as tar:
+            tar.extractall(tree)
+    (tmp / 'series').write_text(
+        ''.join(f'{os.path.relpath(p, ROOT)}\n' for p in patches))
+    (tmp / 'patches').symlink_to(PATCHES)
+    return run(['quilt', '--quiltrc', '-', 'push', '-a', '--fuzz=0'],
+               'quilt push', log=log, check=False, cwd=tree,
+               env={'QUILT_PATCHES': str(tmp), 'QUILT_SERIES': 'series',
+                    'QUILT_PC': '.pc', 'LC_ALL': 'C'})
+
+
+def check(at, _):
+    series = at.series
+    topics = list(series.all.values())
+    if series.partial:
+        topics = list({t.name: t for s in series.topics
+                       for t in series.chain(s)}.values())
+    for topic in topics:
+        series.applied(topic)
+    patches = [p for t in topics for p in t.patches]
+    if not patches:
+        raise Skip('no patches')
+    log = log_path('check quilt')
+    with tempfile.TemporaryDirectory() as tmp:
+        if quilt_push(series.base, patches, pathlib.Path(tmp), log) == 0:
+            if 'with fuzz' in log.read_text():
+                yield Fault('applied with fuzz', log=log)
+            return
+    text = log.read_text()
+    bad = re.findall(r'(?m)^Patch (\S+) does not apply', text)
+    yield Fault(f'{bad[0] if bad else "a patch"} does not apply without fuzz '
+                'where series has it\n' + '\n'.join(text.splitlines()[-8:]),
+                log=log)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tools share: where things are, running commands, reporting.
+
+Nothing here knows about a single tool.  A tool raises Failure for everything
+that a user can cause or mend; run_tool() prints it without a traceback.
+"""
+
+import argparse
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+
+def taken_base(argv):
+    """Take --base V, which every tool has, off a command line.
+
+    It must be known before a module asks where the tree is, and the tools
+    that a tool starts find it in their environment.
+    """
+    for n, word in enumerate(argv):
+        if word == '--':
+            break
+        if word == '--base' and argv[n + 1:]:
+            os.environ['MM_SERIES_BASE'] = argv.pop(n + 1)
+            del argv[n]
+            break
+        if word.startswith('--base='):
+            os.environ['MM_SERIES_BASE'] = argv.pop(n).partition('=')[2]
+            break
+    return os.environ.get('MM_SERIES_BASE', '')
+
+
+# These variables are for the tests and for trying another kernel version:
+# MM_SERIES_TREE=linux-V works in build/linux-V, made by fetch --version V.
+ROOT = pathlib.Path(os.environ.get('MM_SERIES_ROOT') or
+                    pathlib.Path(__file__).resolve().parents[2])
+TOOLS = pathlib.Path(__file__).resolve().parents[1]
+PATCHES = ROOT / 'patches'
+# '' is the main base; "7.2" is patches/7.2, an overlay for another kernel.
+BASE = taken_base(sys.argv)
+OVERLAY = PATCHES / BASE
+SERIES = OVERLAY / 'series' if BASE else ROOT / 'series'
+BUILD = ROOT / 'build'
+TREE = os.environ.get('MM_SERIES_TREE') or f'linux-{BASE}'.rstrip('-')
+LINUX = BUILD / TREE
+LOGS = BUILD / 'logs' / BASE
+RESULTS = ROOT / 'Documentation' / 'results'
+CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
+                     pathlib.Path.home() / '.cache') / 'mm-series'
+
+# The user's git configuration must not show in a patch or a commit id.
+IDENTITY = ('mm-series', 'mm-series@example.org')
+GIT_ENV = {
+    'GIT_CONFIG_NOSYSTEM': '1',
+    'GIT_CONFIG_GLOBAL': os.devnull,
+    'GIT_AUTHOR_NAME': IDENTITY[0], 'GIT_AUTHOR_EMAIL': IDENTITY[1],
+    'GIT_COMMITTER_NAME': IDENTITY[0], 'GIT_COMMITTER_EMAIL': IDENTITY[1],
+    'GIT_EDITOR': 'true', 'GIT_PAGER': 'cat',
+    'LC_ALL': 'C.UTF-8', 'TZ': 'UTC',
+}
+
+
+class Failure(Exception):
+    """What failed, the log that shows it and what the user can do.
+
+    @excerpt is what to print of the log if its end does not tell.
+    """
+
+    def __init__(self, what, log=None, hint=None, excerpt=()):
+        super().__init__(what)
+        self.what, self.log, self.hint = what, log, hint
+        self.excerpt = list(excerpt)
+
+    def lines(self):
+        """The excerpt, or else the log's end."""
+        if self.excerpt or not self.log:
+            return self.excerpt
+        text = pathlib.Path(self.log).read_text(errors='replace')
+        return text.splitlines()[-25:]
+
+    def shown(self, indent):
+        """The log's name and these lines, to print."""
+        if not self.log:
+            return ''
+        which = 'of it' if self.excerpt else 'its end'
+        return ''.join(f'{indent}{line}\n' for line in (
+            f'log: {self.log}; {which}:',
+            *(f'| {line}' for line in self.lines())))
+
+
+def run_tool(main, argv=None):
+    """Run a tool's main(argv); end with 1 and a message on a Failure."""
+    name = pathlib.Path(sys.argv[0]).name
+    try:
+        sys.exit(main(sys.argv[1:] if argv is None else argv) or 0)
+    except Failure as e:
+        print(f'{name}: {e.what}', file=sys.stderr)
+        print(e.shown('  '), end='', file=sys.stderr)
+        if e.hint:
+            print(f'  {e.hint}', file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as e:
+        where = f'{e.filename}: ' if e.filename else ''
+        print(f'{name}: {where}{e.strerror or e}', file=sys.stderr)
+        sys.exit(1)
+
+
+def parser(doc):
+    """An argument parser whose help is the tool's docstring."""
+    p = argparse.ArgumentParser(
+        prog=sys.argv[0], description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Only for the help: taken_base() has it already.
+    p.add_argument('--base', metavar='V', default=BASE,
+                   help='work on patches/V, the series for another kernel')
+    return p
+
+
+class Steps:
+    """Say which step of how many is at work and how long it all took."""
+
+    def __init__(self, total):
+        self.total, self.done, self.start = total, 0, time.monotonic()
+
+    def __call__(self, text):
+        self.done += 1
+        t = int(time.monotonic() - self.start)
+        print(f'[{self.done}/{self.total} {t // 60}:{t % 60:02}] {text}',
+              flush=True)
+
+
+def log_path(name):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return LOGS / (re.sub(r'[^\w.+-]+', '-', name) + '.log')
+
+
+def run(cmd, what, log=None, hint=None, check=True, **kw):
+    """Run a command with its output in a log; raise Failure if it fails.
+
+    @what names the step for the message.  Returns the exit status; with
+    check=False a non-zero one is the caller's to judge.
+    """
+    log = log or log_path(what)
+    env = dict(os.environ, **kw.pop('env', {}))
+    with open(log, 'w') as out:
+        out.write('$ ' + shlex.join(map(str, cmd)) + '\n')
+        out.flush()
+        try:
+            rc = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT, env=env,
+                                **kw).returncode
+        except FileNotFoundError:
+            raise Failure(f'{what}: {cmd[0]} is not installed',
+                          hint='tools/setup installs what is missing')
+        except subprocess.TimeoutExpired:
+            raise Failure(f'{what}: no end after {kw["timeout"]} s', log, hint)
+    if rc and check:
+        raise Failure(f'{what} failed ({rc}): {shlex.join(map(str, cmd))}',
+                      log, hint)
+    return rc
+
+
+def output(cmd, check=True, **kw):
+    """What a command prints; its stderr is part of the message if it fails."""
+    env = dict(os.environ, **kw.pop('env', {}))
+    try:
+        r = subprocess.run(cmd, stdin=subprocess.DEVNULL, text=True,
+                           capture_output=True, env=env, **kw)
+    except FileNotFoundError:
+        raise Failure(f'{cmd[0]} is not installed',
+                      hint='tools/setup installs what is missing')
+    if r.returncode and check:
+        raise Failure(f'{shlex.join(map(str, cmd))} failed '
+                      f'({r.returncode}):\n{(r.stderr or r.stdout).strip()}')
+    return r.stdout
+
+
+def setup(*options):
+    """Install what is missing, if that can be done here."""
+    if subprocess.run([TOOLS / 'setup', *options]).returncode:
+        print('going on with what is installed', file=sys.stderr, flush=True)
+
+
+def git_command(*args):
+    """A git command line that, run with GIT_ENV, heeds no configuration."""
+    return ['git', '-c', 'gc.auto=0', '-c', 'core.autocrlf=false',
+            '-c', f'core.attributesFile={os.devnull}', *map(str, args)]
+
+
+def git(*args, cwd=LINUX, check=True, **kw):
+    """Output of a git command that no user configuration can change."""
+    env = dict(GIT_ENV, **kw.pop('env', {}))
+    return output(git_command(*args), cwd=cwd, env=env, check=check,
+                  **kw).rstrip('\n')
+
+
+def sha256(path):
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()
+
+
+def aligned(rows):
+    """Lines of text from rows of cells, columns as wide as they need."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ['  '.join(f'{cell:{w}}' for cell, w in zip(row, widths)).rstrip()
+            for row in rows]
+
+
+def tree_of(version):
+    """Where tools/fetch puts a version."""
+    for name in bases():
+        if base(name)['version'] == version:
+            return BUILD / f'linux-{name}'.rstrip('-')
+    return BUILD / f'linux-{version}'
+
+
+def bases():
+    """The names of all bases, the main one ('') first."""
+    return ['', *sorted(p.parent.name for p in PATCHES.glob('*/base'))]
+
+
+def base(name=BASE):
+    """A pinned tree: patches/base, or patches/NAME/base, as a dict."""
+    path = PATCHES / name / 'base'
+    if not path.exists():
+        raise Failure(f'there is no base "{name}"', hint='there are: '
+                      + (', '.join(bases()[1:]) or 'none but the main one'))
+    lines = path.read_text().splitlines()
+    return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1)
+                for line in lines if line.strip() and line[0] != '#')
+
+
+HEADING = re.compile(r'# ([\w-]+)(?: \(needs ([\w-]+)\))?: (.+)')
+
+
+class Topic:
+    """One topic of the series file: a heading and its patch files."""
+
+    def __init__(self, name, needs, title):
+        self.name, self.needs, self.title = name, needs, title
+        self.patches = []
+        self.dir = OVERLAY / name
+
+
+def topics(series=SERIES):
+    """A series file, parsed: topic name -> Topic, in series order.
+
+    A topic starts with a heading,
+        # NAME: TITLE
+    or
+        # NAME (needs OTHER): TITLE
+    and its patches follow, a path a line.
+    """
+    if not series.exists():
+        base()      # there may be no such base
+        raise Failure(f'there is no file "{series.relative_to(ROOT)}"')
+    found, current = {}, None
+    for n, line in enumerate(series.read_text().splitlines(), 1):
+        head = HEADING.fullmatch(line)
+        if head:
+            current = Topic(*head.groups())
+            if current.needs and current.needs not in found:
+                raise Failure(f'series:{n}: {current.name} needs '
+                              f'{current.needs}, which is not above it')
+            found[current.name] = current
+        elif line and line[0] != '#':
+            if not current:
+                raise Failure(f'series:{n}: a patch before any topic heading')
+            current.patches.append(ROOT / line)
+    return found
+
+
+def with_needs(name):
+    """The topics that @name is applied on, in order, itself last."""
+    known = topics()
+    if name not in known:
+        raise Failure(f'no topic "{name}" in series; there are: '
+                      + ', '.join(known))
+    chain = []
+    while name:
+        chain.insert(0, known[name])
+        name = known[name].needs
+    return chain

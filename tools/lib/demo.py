@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Show what the series does: from nothing to one table.
+
+Fetches the pinned tree, applies the series, builds x86-64 kernels without and
+with it, boots them under QEMU and prints, topic by topic, what upstream has
+beside what the patches add, from work that was done in the guests.
+
+  tools/demo            everything; minutes, most of them for the first build
+  tools/demo --topic T  what one topic does
+  tools/demo --save     also keep the table in Documentation/results
+
+Instructions are counted by the guest's clock (-icount): such figures repeat
+within a percent.  What is shown of a topic is in kunit/TOPIC/demo.toml.
+"""
+
+import json
+import re
+import tomllib
+
+import common
+import kbuild
+import vm
+from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, aligned,
+                    base, git, parser, run)
+
+# As build/linux and build/out lie to each other: so ccache knows the objects.
+UPSTREAM = BUILD / 'base' / LINUX.name
+COLUMNS = 'topic', 'what', 'unit', 'upstream', 'patched', 'ratio'
+
+
+def base_tree():
+    """The pinned tree without a patch."""
+    if not (UPSTREAM / '.git').exists():
+        git('worktree', 'prune')
+        git('worktree', 'add', '-q', '--detach', UPSTREAM, 'base')
+    git('checkout', '-q', '-f', '--detach', 'base', cwd=UPSTREAM)
+    return UPSTREAM
+
+
+def boots(topic):
+    """What demo.toml of a topic has:
+
+    kunit, program   the suites, or the program, that count; or both
+    arguments        of the program, with the series
+    before           also boot the kernel without the series
+    icount           false where what is counted needs two CPUs
+    figures          expressions that match what is printed, each group a unit
+    key              what names a figure, made of such groups
+    row              what is shown: the unit; "patched", a key; "peers", an
+                     expression for the keys of which the best is compared
+                     (else the same key without the series); "less", a key
+                     whose figure is no part of others; "better", less or more
+    """
+    path = kbuild.KUNIT / topic / 'demo.toml'
+    return tomllib.loads(path.read_text())['boot'] if path.exists() else []
+
+
+def measured(arch, image, topic, wanted, series):
+    """Boot a kernel: key -> {unit: figure}."""
+    program = wanted.get('program', '')
+    if program and series:
+        program += ' ' + wanted.get('arguments', '')
+    icount = wanted.get('icount', True)
+    result = vm.boot(
+        arch, image, icount=icount, smp=1 if icount else 2, timeout=600,
+        name=f'demo {topic} {"patched" if series else "upstream"}',
+        cmdline=f'kunit.filter_glob={wanted["kunit"]}' if 'kunit' in wanted
+        else 'kunit.enable=0', **vm.programs(arch, LINUX, program.strip()))
+    found = {}
+    for line in result.lines:
+        for figure in wanted['figures']:
+            if m := re.search(figure, line):
+                found[wanted['key'].format(**m.groupdict())] = m.groupdict()
+    if not found:
+        raise Failure(f'{topic}: nothing was measured', result.log)
+    return found
+
+
+def shown(figure):
+    return f'{figure:,.1f}' if figure % 1 else f'{figure:,.0f}'
+
+
+def row(topic, wanted, before, after):
+    """A row of the table."""
+    unit, key = wanted['unit'], wanted['patched']
+    better = max if wanted.get('better') == 'more' else min
+
+    def of(found, name):
+        less = wanted.get('less')
+        return float(found[name][unit]) - (float(found[less][unit]) if less
+                                           else 0)
+    peer = ''
+    if 'peers' in wanted:
+        peers = {k: m for k in after if (m := re.fullmatch(wanted['peers'],
+                                                           k))}
+        best = better(peers, key=lambda k: of(after, k))
+        theirs = of(after, best)
+        peer = ''.join(f' ({name})' for name in peers[best].groups())
+    else:
+        theirs = of(before, key)
+    ours = of(after, key)
+    ratio = theirs / ours if better is min else ours / theirs if theirs else 0
+    return dict(zip(COLUMNS, (
+        topic, wanted['what'], unit, shown(theirs) + peer, shown(ours),
+        f'{ratio:.2f}' if ratio else '')))
+
+
+def rows(arch, topic, upstream, patched):
+    for wanted in boots(topic):
+        before = {}
+        if wanted.get('before'):
+            before = measured(arch, upstream, topic, wanted, False)
+        after = measured(arch, patched, topic, wanted, True)
+        for each in wanted['row']:
+            yield row(topic, each, before, after)
+
+
+def table(every):
+    """Plain text, a line a row."""
+    cells = [COLUMNS] + [[r[c] for c in COLUMNS] for r in every]
+    cells.insert(1, ['-' * max(map(len, column)) for column in zip(*cells)])
+    return '\n'.join(aligned(cells)) + '\n'
+
+
+def main(argv):
+    p = parser(__doc__)
+    p.add_argument('--topic', help='this topic only')
+    p.add_argument('--save', action='store_true',
+                   help='keep the rows in Documentation/results/demo.json')
+    options = p.parse_args(argv)
+    names = [t for t in common.topics() if boots(t)]
+    if options.topic:
+        names = [common.with_needs(options.topic)[-1].name]
+    common.setup()
+    step = Steps(3 + len(names))
+    step(f'Linux {base()["version"]}: fetch, and apply the series')
+    run([TOOLS / 'apply'], 'apply')
+    step('build it for x86-64 (the first time takes minutes)')
+    arch = kbuild.arch('x86_64')
+    patched = kbuild.build(arch, LINUX)
+    step('build it without the series')
+    upstream = kbuild.build(arch, base_tree())
+
+    found = []
+    for name in names:
+        step(name)
+        found += rows(arch, name, upstream, patched)
+    print()
+    print(table(found), end='')
+    if options.save:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / 'demo.json').write_text(json.dumps(found, indent=1) + '\n')

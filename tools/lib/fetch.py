@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Make build/linux: the pinned kernel tree as the root commit of a repository.
+
+Tried in this order: what --from names (a kernel tree, a clone that has the
+tag, or a tarball), the cache, Debian's package or tarball, upstream's tag and
+tarball.  A file is used only if its SHA-256 is the recorded one, or for other
+versions and upstream's own tarball the published one.
+
+Debian's package linux-source-X.Y holds upstream's tree with Debian's patches
+applied.  The files that these changed have the package's time and not that of
+the release; they are noted, and tools/check --only base holds the series
+against them.
+
+Other versions go to build/linux-VERSION, and MM_SERIES_TREE=linux-VERSION
+makes the other tools work there.
+"""
+
+import contextlib
+import functools
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import common
+import debian
+from branches import CHANGED, relative
+from common import BUILD, CACHE, Failure, git, output, sha256
+
+EPOCH = {'GIT_AUTHOR_DATE': '@0 +0000', 'GIT_COMMITTER_DATE': '@0 +0000'}
+CLONE = BUILD / 'upstream.tmp'
+POOL = 'pool/main/l/linux'
+ATTEMPTS = 4
+TIMEOUT = 30
+
+
+# Downloading
+
+def transfer(url, part):
+    """Add what is missing to @part; False if it ended early."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url)
+    if have:
+        request.add_header('Range', f'bytes={have}-')
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
+        if have and reply.status != 206:
+            have = 0
+        size = have + int(reply.headers.get('Content-Length', 0))
+        with open(part, 'ab' if have else 'wb') as f:
+            copy(reply, f, size)
+        return part.stat().st_size >= size
+
+
+def copy(reply, f, size):
+    """Copy a reply to a file, saying now and then how far it is."""
+    said = time.monotonic()
+    while block := reply.read(1 << 20):
+        f.write(block)
+        if time.monotonic() > said + 10:
+            said = time.monotonic()
+            print(f'  {f.tell() >> 20} of {size >> 20} MiB', flush=True)
+
+
+def download(url, dest, digest):
+    """Get @url into @dest, which appears only with the right SHA-256."""
+    part = dest.with_name(dest.name + '.part')
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    print(f'downloading {dest.name}', flush=True)
+    why = 'it ended early'
+    for attempt in range(ATTEMPTS):
+        resumed = part.exists()
+        try:
+            if not transfer(url, part):
+                continue
+        except urllib.error.HTTPError as e:
+            # 416: there is nothing after what the .part file has.
+            if e.code != 416 or not resumed:
+                raise Failure(f'{url}: {e}')
+        except (OSError, http.client.HTTPException) as e:
+            why = str(e)
+            continue
+        if sha256(part) == digest:
+            part.rename(dest)
+            return dest
+        part.unlink()
+        why = 'its SHA-256 is wrong'
+        if not resumed:
+            break
+    raise Failure(f'{url}: {why}')
+
+
+# Sources: each returns a tarball, a directory or a (repository, tag), or
+# raises Failure with the reason.
+
+def checked(path, digest):
+    if sha256(path) != digest:
+        raise Failure(f'{path} is corrupt: its SHA-256 is not {digest}')
+    return path
+
+
+def from_cache(pin):
+    path = CACHE / pin['file']
+    if not path.exists():
+        raise Failure(f'no {path}')
+    return checked(path, pin['sha256'])
+
+
+def from_pool(pin):
+    """The file in Debian's archive."""
+    errors = []
+    for uri in debian.archives():
+        try:
+            return download(f'{uri}/{POOL}/{pin["file"]}',
+                            CACHE / pin['file'], pin['sha256'])
+        except Failure as e:
+            errors.append(e.what)
+    raise Failure('; '.join(errors))
+
+
+def from_tag(pin):
+    """Upstream's tag, fetched by git, which checks what it gets."""
+    shutil.rmtree(CLONE, ignore_errors=True)
+    git('init', '-q', '--bare', CLONE, cwd='/')
+    tag = f'refs/tags/{pin["tag"]}'
+    try:
+        git('-c', 'http.lowSpeedLimit=1000', '-c',
+            f'http.lowSpeedTime={TIMEOUT}', 'fetch', '-q', '--depth=1',
+            pin['git'], f'{tag}:{tag}', cwd=CLONE)
+    except Failure as e:
+        shutil.rmtree(CLONE)
+        raise Failure(e.what.splitlines()[1])
+    return CLONE, pin['tag']
+
+
+def from_web(pin):
+    """Upstream's tarball, checked against the list published beside it."""
+    name = f'linux-{pin["version"]}.tar.xz'
+    try:
+        with urllib.request.urlopen(f'{pin["web"]}/sha256sums.asc',
+                                    timeout=TIMEOUT) as reply:
+            sums = reply.read().decode(errors='replace')
+    except OSError as e:
+        raise Failure(f'{pin["web"]}: {e}')
+    digest = re.search(rf'(?m)^([0-9a-f]{{64}})  {re.escape(name)}$', sums)
+    if not digest:
+        raise Failure(f'{pin["web"]} lists no {name}')
+    if (CACHE / name).exists() and sha256(CACHE / name) == digest[1]:
+        return CACHE / name
+    return download(f'{pin["web"]}/{name}', CACHE / name, digest[1])
+
+
+def from_user(path, pin):
+    """What --from names; only the recorded file has a known SHA-256."""
+    path = pathlib.Path(path)
+    if path.name == pin['file'] and path.is_file():
+        return checked(path, pin['sha256'])
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise Failure(f'--from {path}: no such file or directory')
+    tag = f'refs/tags/{pin["tag"]}^{{commit}}'
+    if git('rev-parse', '-q', '--verify', tag, cwd=path, check=False):
+        return path, pin['tag']
+    if not (path / 'Makefile').exists():
+        raise Failure(f'--from {path}: neither a kernel tree nor a clone with '
+                      f'the tag {pin["tag"]}')
+    if (path / '.config').exists() or (path / 'vmlinux').exists():
+        raise Failure(f'--from {path}: the tree was built in',
+                      hint='run make mrproper there first')
+    return path
+
+
+class NoSource(Failure):
+    """No source has a version."""
+
+
+def first_of(known, pin):
+    """The first source that works."""
+    tried = []
+    for name, get in known:
+        try:
+            found = get()
+            print(f'source: {name}', flush=True)
+            return found
+        except Failure as e:
+            tried.append(f'{name}: ' + ' '.join(e.what.split()))
+            print(f'not from {tried[-1]}', flush=True)
+    raise NoSource(f'Linux {pin["version"]} could not be had.  Tried:\n  '
+                   + '\n  '.join(tried),
+                   hint='name a tree, clone or tarball with --from PATH, or '
+                   'take the newest of the same branch with --nearest')
+
+
+def other_versions(pin):
+    """A line with the branch's versions in Debian, if it can be asked."""
+    try:
+        versions = [v for v in debian_kernels(pin['suite'])
+                    if branch(v) == branch(pin['version'])]
+        return '\n  Debian lists: ' + ' '.join(versions)
+    except Failure:
+        return ''
+
+
+# Other versions
+
+def debian_kernels(suite):
+    """Version -> (file, SHA-256) that a suite lists, oldest first.
+
+    A tarball rather than a package, as that is upstream's own.
+    """
+    found = debian.Suite(suite).kernel_packages()
+    found.update(debian.Suite(suite, 'deb-src').kernel_tarballs())
+    return dict(sorted(found.items(), key=lambda item: number(item[0])))
+
+
+def number(version):
+    return [int(n) for n in version.split('.')]
+
+
+def branch(version):
+    return number(version)[:2]
+
+
+def in_debian(wanted, pin):
+    """The versions in Debian that wanted() takes, newest first, as pins."""
+    found = {}
+    for suite in (pin['suite'], 'sid'):
+        try:
+            kernels = debian_kernels(suite)
+        except Failure as e:
+            print(f'not from {suite}: {e.what}', flush=True)
+            continue
+        print(f'{suite} has ' + ' '.join(kernels), flush=True)
+        found.update((v, k) for v, k in kernels.items() if wanted(v))
+    for version in sorted(found, key=number, reverse=True):
+        yield pin_of(version, *found[version], pin)
+
+
+def pin_of(version, file, digest, pin):
+    """What patches/base would say of another version."""
+    major = version.split('.')[0]
+    return {**pin, 'version': version, 'tag': f'v{version}', 'file': file,
+            'sha256': digest, 'root': None,
+            'web': re.sub(r'/v\d+\.x', f'/v{major}.x', pin['web'])}
+
+
+def candidates(args):
+    """What to fetch, best first, as patches/base describes it."""
+    pin = common.base()
+    if args.nearest:
+        yield from in_debian(lambda v: branch(v) == branch(pin['version']),
+                             pin)
+    elif args.version in (None, pin['version']):
+        yield pin
+    elif known := [b for b in map(common.base, common.bases())
+                   if b['version'] == args.version]:
+        yield known[0]
+    else:
+        bare = pin_of(args.version, None, None, pin)
+        if not args.source and not is_there(common.tree_of(args.version), bare):
+            yield from in_debian(lambda v: v == args.version, pin)
+        yield bare
+
+
+# Making the repository
+
+def fill(tree, source):
+    """Put the files of a source into @tree, a new repository."""
+    if isinstance(source, tuple):
+        repository, tag = source
+        git('fetch', '-q', '--depth=1', pathlib.Path(repository).resolve()
+            .as_uri(), f'refs/tags/{tag}', cwd=tree)
+        git('read-tree', '-mu', 'FETCH_HEAD', cwd=tree)
+    elif source.is_dir():
+        shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True,
+                        ignore=lambda at, names: {'.git'} & set(names))
+    else:
+        with archive(source) as tarball:
+            note_changed(tree, output(
+                ['tar', '-xvvf', tarball, '-C', tree, '--strip-components=1',
+                 '--no-same-owner', '--full-time', '--show-transformed-names'],
+                env={'TZ': 'UTC', 'LC_ALL': 'C.UTF-8'}))
+
+
+@contextlib.contextmanager
+def archive(path):
+    """The tarball in one of Debian's packages, or else @path itself."""
+    if path.suffix != '.deb':
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=BUILD) as tmp:
+        with subprocess.Popen(['dpkg-deb', '--fsys-tarfile', path],
+                              stdout=subprocess.PIPE) as deb:
+            subprocess.run(['tar', '-x', '-C', tmp, '--wildcards',
+                            './usr/src/*.tar.xz'], stdin=deb.stdout,
+                           check=True)
+        found = list(pathlib.Path(tmp).glob('usr/src/*.tar.xz'))
+        if len(found) != 1:
+            raise Failure(f'{path} holds no source of the kernel')
+        yield found[0]
+
+
+def note_changed(tree, listing):
+    """Note the files that a distribution changed in a release.
+
+    All files of a release have its time, and what builds the package gives
+    those that it changes the package's.
+    """
+    times = re.findall(r'(?m)^-\S+ +\S+ +\d+ (\S+ \S+) (.+)$', listing)
+    release = min(t for t, _ in times)
+    changed = [f'{name}\n' for t, name in times if t != release]
+    (tree / '.git' / CHANGED).write_text(''.join(sorted(changed)))
+
+
+def makefile_version(tree):
+    path = tree / 'Makefile'
+    text = path.read_text(errors='replace') if path.exists() else ''
+    return '.'.join(re.findall(
+        r'(?m)^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$', text))
+
+
+def commit_root(tree, version):
+    """Commit the work tree; the same files give the same commit anywhere."""
+    # The kernel's .gitignore would keep files out.
+    git('-c', 'core.compression=1', 'add', '--force', '--all', cwd=tree)
+    # Packing 100000 objects takes minutes, and git would start it in the
+    # middle of the user's work.
+    git('config', 'gc.auto', '0', cwd=tree)
+    git('-c', f'core.hooksPath={os.devnull}', 'commit', '-q', '--no-gpg-sign',
+        '-m', f'Linux {version}', cwd=tree, env=EPOCH)
+    return git('rev-parse', 'HEAD', cwd=tree)
+
+
+def import_tree(source, pin, dest, say):
+    """Build the repository beside @dest, and rename it when it is right."""
+    tree = dest.with_name(dest.name + '.tmp')
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    git('init', '-q', '-b', 'base', cwd=tree)
+    say('unpacking')
+    fill(tree, source)
+    found = makefile_version(tree)
+    if found != pin['version']:
+        shutil.rmtree(tree)
+        raise Failure(f'that is {"Linux " + found if found else "no kernel"}, '
+                      f'not Linux {pin["version"]}')
+    say('committing')
+    root = commit_root(tree, pin['version'])
+    if pin.get('root') not in (None, root):
+        if isinstance(source, pathlib.Path) and source.name == pin['file']:
+            raise Failure(f'{relative(tree)}: the root commit is {root}, not '
+                          f'{pin["root"]} as patches/base says',
+                          hint='does git or tar change files on this machine?')
+        print('The files are not those of the recorded source, so the root '
+              f'commit is {root}; patches apply all the same.')
+    tree.rename(dest)
+
+
+def is_there(dest, pin):
+    """Whether @dest holds the wanted version already."""
+    if not dest.exists():
+        return False
+    root = git('rev-list', '--max-parents=0', 'base', '--', cwd=dest,
+               check=False) if (dest / '.git').exists() else ''
+    subject = root and git('log', '-1', '--format=%s', root, cwd=dest)
+    if subject != f'Linux {pin["version"]}':
+        raise Failure(f'{relative(dest)} is something else than a tree of '
+                      f'Linux {pin["version"]} made by this tool',
+                      hint='move it away')
+    return True
+
+
+def sources(pin, nearest):
+    """How to get a version, best first: name -> function."""
+    found = {}
+    if pin['file']:
+        found['the cache'] = functools.partial(from_cache, pin)
+        found['Debian'] = functools.partial(from_pool, pin)
+    if not nearest:
+        found['upstream\'s tag'] = functools.partial(from_tag, pin)
+        found['upstream\'s tarball'] = functools.partial(from_web, pin)
+    return found.items()
+
+
+def fetch(pin, args):
+    """Make the tree of one version, unless it is there."""
+    dest = common.tree_of(pin['version'])
+    if is_there(dest, pin):
+        print(f'{relative(dest)} is Linux {pin["version"]} already')
+        return
+    say = common.Steps(3)
+    say(f'getting Linux {pin["version"]}')
+    source = (from_user(args.source, pin) if args.source
+              else first_of(sources(pin, args.nearest), pin))
+    import_tree(source, pin, dest, say)
+    shutil.rmtree(CLONE, ignore_errors=True)
+    print(f'{relative(dest)} is Linux {pin["version"]}')
+
+
+def main(argv):
+    p = common.parser(__doc__)
+    p.add_argument('--from', dest='source', metavar='PATH',
+                   help='a kernel tree, a clone or a tarball')
+    other = p.add_mutually_exclusive_group()
+    other.add_argument('--nearest', action='store_true',
+                       help='the newest version of the same branch that '
+                       'Debian lists and has')
+    other.add_argument('--version', help='another version')
+    args = p.parse_args(argv)
+    if args.nearest and args.source:
+        p.error('--from needs --version, not --nearest')
+    missing = pin = None
+    for pin in candidates(args):
+        try:
+            fetch(pin, args)
+            return 0
+        except NoSource as e:
+            missing = missing or e
+    if not pin:
+        raise Failure('Debian has no kernel of that branch')
+    missing.what += other_versions(pin)
+    raise missing

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Print the patch files of a topic, and of what it needs, in order.
+
+  git am -3 $(/path/to/here/tools/list TOPIC)
+                        apply a topic to the tree that you are in
+  tools/list            name the topics
+"""
+
+import common
+
+
+def main(argv):
+    p = common.parser(__doc__)
+    p.add_argument('topic', nargs='*', help='one or several')
+    args = p.parse_args(argv)
+    if not args.topic:
+        cells = [(t.name, f'{len(t.patches)} patches',
+                  f'needs {t.needs}' if t.needs else '', t.title)
+                 for t in common.topics().values()]
+        print('\n'.join(common.aligned(cells)))
+    chain = {t.name: t for name in args.topic
+             for t in common.with_needs(name)}
+    for topic in chain.values():
+        for patch in topic.patches:
+            print(patch)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Write the tables of README and Documentation from series and the results.
+
+Below a line that ends with ", by tools/readme NAME:" stands what this tool
+writes, indented.  --check writes nothing and ends with 1 if one is stale.
+"""
+
+import json
+import re
+import textwrap
+
+from common import RESULTS, ROOT, Failure, aligned, base, parser, topics
+from demo import table
+
+FILES = [ROOT / 'README', *sorted((ROOT / 'Documentation').glob('*.md'))]
+MARK = re.compile(r'(?m)^.*, by tools/readme (\w+):\n((?: .*\n|\n)*)')
+
+
+def results(pattern):
+    """The rows that were kept: of the demo, and of topics' own benchmarks."""
+    for path in sorted(RESULTS.glob(pattern)):
+        kept = json.loads(path.read_text())
+        if isinstance(kept, list):
+            yield from kept
+            continue
+        linux = kept['machine']['linux']
+        for row in kept['rows']:
+            if linux != base()['version']:
+                row['what'] += f', Linux {linux}'
+            yield row
+
+
+def extremes(topic):
+    """The rows of a topic by which it gains most, and least."""
+    rows = [r for r in results('demo.json') if r['topic'] == topic]
+    rows += results(f'{topic}-*.json')
+    rows = [r for r in rows if r['ratio']]
+    if not rows:
+        return
+    for word, choose in ('best', max), ('worst', min):
+        r = choose(rows, key=lambda r: float(r['ratio']))
+        yield (f'{word}: {r["ratio"]} times upstream; {r["what"]}: '
+               f'{r["patched"]} {r["unit"]}, upstream {r["upstream"]}')
+
+
+def options(topic):
+    """The Kconfig symbols that a topic adds, but for those of its tests."""
+    found = [name for path in topic.patches for name in re.findall(
+        r'(?m)^\+config (\w+)', path.read_text())]
+    return [n for n in found if not re.search(
+        '_(KUNIT_TEST|STRESS_TEST|BENCHMARK)$', n)]
+
+
+def wrapped(text, indent):
+    return textwrap.wrap(text, 75, initial_indent=indent,
+                         subsequent_indent=indent + '    ',
+                         break_on_hyphens=False)
+
+
+def topics_text():
+    """A paragraph a topic."""
+    lines = []
+    for t in topics().values():
+        about = [f'{len(t.patches)} patches'] if t.patches else ['to come']
+        about += [f'needs {t.needs}'] if t.needs else []
+        about += [' '.join(f'CONFIG_{n}' for n in options(t))]
+        lines += wrapped(f'{t.name}: {t.title}', '')
+        for text in '; '.join(filter(None, about)), *extremes(t.name):
+            lines += wrapped(text, '    ')
+        lines.append('')
+    return lines[:-1]
+
+
+def demo_text():
+    return table(list(results('demo.json'))).splitlines()
+
+
+def port_text():
+    """How far each topic gets on other kernels, as tools/port kept it."""
+    cells = [('kernel', 'topic', 'applies', 'builds, passes its tests')]
+    kept = {path.stem.removeprefix('port-'): json.loads(path.read_text())
+            for path in RESULTS.glob('port-*.json')}
+    for version in sorted(kept, reverse=True, key=lambda v: [
+            int(n) for n in re.findall(r'\d+', v)]):
+        cells += [(version, r['topic'], r['applies'], r['built'])
+                  for r in kept[version]]
+    return aligned(cells)
+
+
+def picture():
+    """Which topic stands on which."""
+    every = topics()
+    lines = [f'Linux {base()["version"]}']
+
+    def below(parent, indent):
+        children = [t for t in every.values() if t.needs == parent]
+        for t in children:
+            last = t is children[-1]
+            lines.append(indent + '|')
+            lines.append(f'{indent}+-- {t.name} ({len(t.patches)} patches)')
+            deeper = indent + ('    ' if last else '|   ')
+            lines.append(f'{deeper}{t.title}')
+            below(t.name, deeper)
+
+    below(None, '  ')
+    return lines
+
+
+SECTIONS = {'topics': topics_text, 'demo': demo_text, 'port': port_text,
+            'picture': picture}
+
+
+def filled(text):
+    """A text with all of its tables written anew."""
+    def write(mark):
+        if mark[1] not in SECTIONS:
+            raise Failure(f'nobody knows how to write "{mark[1]}"')
+        lines = [f'    {line}'.rstrip() for line in SECTIONS[mark[1]]()]
+        head = mark[0].partition('\n')[0]
+        return '\n'.join([head, '', *lines, '', ''])
+    return MARK.sub(write, text)
+
+
+def main(argv):
+    p = parser(__doc__)
+    p.add_argument('--check', action='store_true',
+                   help='write nothing; end with 1 if a table is stale')
+    args = p.parse_args(argv)
+    found = set()
+    for path in FILES:
+        old = path.read_text()
+        new = filled(old)
+        found.update(m[1] for m in MARK.finditer(old))
+        if old != new and args.check:
+            raise Failure(f'{path.name} is stale',
+                          hint='tools/readme writes it anew')
+        if old != new:
+            path.write_text(new)
+    if found != set(SECTIONS):
+        raise Failure('no file has the tables: '
+                      + ' '.join(set(SECTIONS) - found))

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Test the series and its tools.
+
+  tools/test            what CI runs: the tools' own tests, the static checks,
+                        native stress, litmus tests, KUnit on UML, x86-64
+                        and arm64, programs in the guest
+  tools/test --fast     a turn: less than 3 minutes when caches are warm
+  tools/test --full     all of it, for a night: debugging configurations, two
+                        nodes, large pages, clang, modules, kernels without
+                        this and that, upstream's selftests compared, stress
+  tools/test --only uml,litmus      some stages only; --list names them
+
+Ends with one line, "N passed, N failed, N skipped".
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+
+import common
+import kbuild
+import litmus
+import vm
+from demo import base_tree
+from common import (BUILD, LINUX, TOOLS, Failure, Steps, log_path, output,
+                    parser, run)
+
+
+class Report:
+    """One line a test, and the counts of all."""
+
+    def __init__(self):
+        self.counts = {'ok': 0, 'not ok': 0, 'skip': 0}
+
+    def add(self, name, verdict, why=''):
+        self.counts[verdict] += 1
+        print(f'  {verdict:6} {name}' + (f': {why}' if why else ''),
+              flush=True)
+
+    def failure(self, name, e):
+        self.add(name, 'not ok', e.what)
+        print(e.shown(' ' * 9), end='')
+        if e.hint:
+            print(f'         {e.hint}')
+
+    def summary(self):
+        return '{ok} passed, {not ok} failed, {skip} skipped'.format(
+            **self.counts)
+
+
+def add_kunit(report, prefix, results):
+    """Add the results of a boot, a suite's many cases as single lines."""
+    for name, verdict in results:
+        report.counts[verdict] += 1
+        if verdict != 'ok':
+            print(f'  {verdict:6} {prefix}: {name}')
+    good = sum(v == 'ok' for _, v in results)
+    print(f'  ok     {prefix}: {good} of {len(results)} tests', flush=True)
+    if not good:
+        report.add(prefix, 'not ok', 'no test ran')
+
+
+def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
+    """Build and boot a test kernel: its KUnit suites, then selftests.
+
+    With @kunit_only, which says what for, it boots without the selftests.
+    """
+    arch = kbuild.arch(arch)
+    image = kbuild.build(arch, LINUX, configs, clang=clang)
+    name = '-'.join([arch.name, *configs] + (['clang'] if clang else []))
+    commands, files = (), {}
+    if kunit_only:
+        name += f' {kunit_only}'
+    else:
+        commands, files = vm.selftests(arch, LINUX)
+    result = vm.boot(arch, image, name=f'boot {name}', commands=commands,
+                     files=files, **kw)
+    add_kunit(report, name, result.results())
+
+
+def own(report, options):
+    """the tools' own tests"""
+    run([TOOLS / 'readme', '--check'], 'README is up to date')
+    report.add('README is up to date', 'ok')
+    env = dict(os.environ)
+    if options.mode == 'full':
+        env['MM_SERIES_FULL'] = 'y'
+    for path in sorted((TOOLS / 'tests').glob('test_*.py')):
+        # Its seeds have to be compiled: minutes.
+        if options.mode == 'fast' and path.stem == 'test_check':
+            continue
+        log = log_path(path.stem)
+        with open(log, 'w') as out:
+            rc = subprocess.run([sys.executable, '-m', 'unittest', '-v',
+                                 path.stem], cwd=path.parent, stdout=out,
+                                stderr=subprocess.STDOUT, env=env,
+                                stdin=subprocess.DEVNULL).returncode
+        cases = re.findall(r'^(\w+) \(.*\.\.\. .*?(ok|skipped|FAIL|ERROR)',
+                           log.read_text(), re.MULTILINE)
+        add_kunit(report, path.stem, [
+            (name, {'ok': 'ok', 'skipped': 'skip'}.get(v, 'not ok'))
+            for name, v in cases])
+        if rc and not any(v in ('FAIL', 'ERROR') for _, v in cases):
+            raise Failure(f'{path.name} failed', log)
+
+
+def check(report, options):
+    """the static checks, tools/check"""
+    mode = {'fast': '--fast', 'full': '--all'}.get(options.mode, '--ci')
+    cmd = [TOOLS / 'check', mode]
+    log = log_path('check')
+    rc = run(cmd, 'check', log=log, check=False)
+    lines = re.findall(r'^ *(ok|warn|fail|skip) +(.+)$', log.read_text(),
+                       re.MULTILINE)
+    verdict = {'ok': 'ok', 'warn': 'ok', 'skip': 'skip', 'fail': 'not ok'}
+    add_kunit(report, 'check', [(n, verdict[v]) for v, n in lines])
+    if rc:
+        raise Failure('tools/check found faults', log)
+
+
+def native(report, options):
+    """the kernel's files in userspace, with and without sanitizers"""
+    target = {'fast': 'check-fast', 'full': 'check-full'}.get(options.mode,
+                                                              'check')
+    if options.mode == 'full':
+        common.setup('--clang')
+    for makefile in sorted(kbuild.KUNIT.glob('*/native/Makefile')):
+        topic = makefile.parent.parent.name
+        log = log_path(f'native {topic}')
+        run(['make', '-C', makefile.parent, f'KSRC={LINUX}',
+             f'O={BUILD / "native" / topic}', target], 'native', log=log)
+        add_kunit(report, f'native {topic}', [
+            (m[2], m[1]) for m in
+            re.finditer(r'^(ok|not ok) \d+ - (.*)$', log.read_text(), re.M)])
+
+
+def litmus_tests(report, options):
+    """the memory model's verdict on each ordering rule"""
+    try:
+        herd7 = output([TOOLS / 'herd7']).split()[-1]
+    except Failure as e:
+        report.add('litmus', 'skip', e.what.splitlines()[-1])
+        return
+    for path in litmus.added_tests(LINUX):
+        try:
+            litmus.check(herd7, LINUX, path)
+            report.add(f'litmus {path.name}', 'ok')
+        except Failure as e:
+            report.failure(f'litmus {path.name}', e)
+
+
+def uml(report, options):
+    """KUnit on User Mode Linux, through the tree's kunit.py"""
+    image = kbuild.build(kbuild.arch('um'), LINUX)
+    log = log_path('kunit uml')
+    run([sys.executable, str(LINUX / 'tools/testing/kunit/kunit.py'), 'exec',
+         f'--build_dir={image.parent}', '--arch=um',
+         '--kernel_args=seccomp=on', '--kernel_args=ncpus=2',
+         '--raw_output=kunit', '--timeout=300'], 'KUnit on UML', log=log,
+        cwd=LINUX)
+    result = vm.Boot('KUnit on UML', log)
+    if result.splats():
+        raise Failure(f'UML: {result.splats()[0]}', log)
+    add_kunit(report, 'um', result.results())
+
+
+def x86_64(report, options):
+    """KUnit and guest programs, x86-64 under QEMU"""
+    boot_suites(report, 'x86_64')
+
+
+def arm64(report, options):
+    """KUnit and guest programs, arm64 under QEMU"""
+    boot_suites(report, 'arm64')
+
+
+def debug(report, options):
+    """KUnit under KASAN, lockdep and DEBUG_PREEMPT, x86-64"""
+    boot_suites(report, 'x86_64', ['debug'], timeout=5400)
+
+
+def kcsan(report, options):
+    """KUnit under KCSAN, x86-64"""
+    boot_suites(report, 'x86_64', ['kcsan'], timeout=3600)
+
+
+def rt(report, options):
+    """KUnit with PREEMPT_RT, which excludes huge pages, x86-64"""
+    boot_suites(report, 'x86_64', ['no-thp', 'rt'], timeout=900)
+
+
+def numa(report, options):
+    """KUnit with two nodes, DAX, KFENCE, debug objects and others, x86-64"""
+    boot_suites(report, 'x86_64', ['numa'], timeout=1800,
+                cmdline='numa=fake=2', machine=vm.pmem())
+    boot_suites(report, 'x86_64', ['numa'], timeout=1800,
+                kunit_only='with a CPU on each node', machine=vm.TWO_NODES)
+
+
+def bare(report, options):
+    """KUnit without what a suite may take for granted, x86-64"""
+    for configs in (['bare'], ['no-thp', 'no-compaction', 'bare']):
+        boot_suites(report, 'x86_64', configs, kunit_only='alone')
+
+
+def pages64k(report, options):
+    """KUnit with pages of 64 KiB, arm64"""
+    boot_suites(report, 'arm64', ['64k'], timeout=1800, memory='4G')
+
+
+def variants(report, options):
+    """kernels that are only built: 32 bits, no MEMCG, no SMP, no THP"""
+    for name, *configs in (('i386', 'small'), ('x86_64', 'small', 'no-memcg'),
+                           ('x86_64', 'small', 'up'),
+                           ('x86_64', 'small', 'no-thp')):
+        what = '-'.join([name, *configs])
+        try:
+            kbuild.build(kbuild.arch(name), LINUX, configs)
+            report.add(f'{what} builds', 'ok')
+        except Failure as e:
+            report.failure(f'{what} builds', e)
+
+
+def printed(arch, image, program, name):
+    """What a program of kunit/TOPIC prints in a guest of one CPU."""
+    result = vm.boot(arch, image, name=f'upstream {program} {name}',
+                     icount=True, smp=1, cmdline='kunit.enable=0',
+                     **vm.programs(arch, LINUX, program))
+    return [line for line in result.lines if line.startswith('# same:')]
+
+
+def images_without_and_with(arch, configs=()):
+    """Kernels of the pinned tree alone, and with the series."""
+    return {'without': kbuild.build(arch, base_tree(), configs),
+            'with': kbuild.build(arch, LINUX, configs)}
+
+
+def upstream_suites(report, arch):
+    """Whether upstream's KUnit suites tell the same with the series."""
+    images = images_without_and_with(arch, ['upstream'])
+    without, with_ = (
+        vm.boot(arch, images[name], name=f'upstream KUnit {name}',
+                passes=False, timeout=1800).by_suite() for name in images)
+    for suite, results in without.items():
+        report.add(f'upstream: KUnit {suite}', 'ok' if results and
+                   results == with_.get(suite) else 'not ok',
+                   f'{len(results)} results')
+    if not without:
+        report.add('upstream: KUnit', 'not ok', 'no suite ran')
+
+
+def upstream(report, options):
+    """upstream's KUnit suites, mm selftests and what else is the same"""
+    arch = kbuild.arch('x86_64')
+    upstream_suites(report, arch)
+    images = images_without_and_with(arch)
+    lines = (kbuild.KUNIT / 'guest/upstream').read_text().splitlines()
+    commands, files = vm.programs(arch, LINUX, *lines).values()
+    seen = {(c, name): [] for c in commands for name in images}
+    # Some fail now and then, on any kernel: what differs is run again.
+    for _ in range(3):
+        for name, image in images.items():
+            result = vm.boot(arch, image, commands=commands, files=files,
+                             name=f'upstream {name}', memory='3G',
+                             timeout=3600, passes=False,
+                             cmdline='kunit.enable=0')
+            found = result.by_command()
+            for command in commands:
+                seen[command, name].append(found.get(command))
+        commands = [c for c in commands if not any(
+            found and found in seen[c, 'without']
+            for found in seen[c, 'with'])]
+        if not commands:
+            break
+    for command, name in seen:
+        if name == 'with':
+            report.add(f'upstream: {command}',
+                       'not ok' if command in commands else 'ok',
+                       f'{len(seen[command, name][0] or ())} results')
+    for listing in sorted(kbuild.KUNIT.glob('*/same')):
+        for program in listing.read_text().split():
+            one, other = (printed(arch, image, program, name)
+                          for name, image in images.items())
+            report.add(f'upstream: {program}',
+                       'ok' if one and one == other else 'not ok',
+                       f'{len(one)} lines')
+
+
+def clang(report, options):
+    """KUnit of a kernel built by clang, x86-64"""
+    common.setup('--clang')
+    boot_suites(report, 'x86_64', clang=True)
+
+
+def modules(report, options):
+    """the suites as modules, benchmarks 100 times, with kmemleak, x86-64"""
+    arch = kbuild.arch('x86_64')
+    image = kbuild.build(arch, LINUX, ['modules'])
+    out = kbuild.OUT / 'x86_64-modules'
+    kbuild.compile(arch, LINUX, out, ['modules'])
+    order = (out / 'modules.order').read_text().split()
+    built = [out / name.replace('.o', '.ko') for name in order]
+    files = {f'/{ko.name}': ko for ko in built}
+    files['/insmod'] = vm.guest_program(arch, 'insmod')
+    # A library's name begins those of its suites, so it sorts before them.
+    wanted = sorted(files.keys() - {'/insmod'})
+    often = [ko for ko in wanted if not re.search('_(test|kunit|stress)', ko)]
+    result = vm.boot(arch, image, LINUX, name='boot x86_64-modules',
+                     commands=[f'/insmod {" ".join(wanted)}',
+                               f'/insmod -100 {" ".join(often)}'],
+                     files=files, timeout=7200)
+    if result.lines.count('# kmemleak has scanned') != 2:
+        raise Failure('kmemleak has not scanned', result.log)
+    add_kunit(report, 'x86_64-modules', result.results())
+
+
+def stress(report, options):
+    """minutes of stress: what kunit/TOPIC/stress.toml says"""
+    for path in sorted(kbuild.KUNIT.glob('*/stress.toml')):
+        for n, wanted in enumerate(tomllib.loads(path.read_text())['boot']):
+            arch = kbuild.arch(wanted['arch'])
+            configs = wanted.get('config', '').split()
+            image = kbuild.build(arch, LINUX, configs)
+            what = '-'.join([arch.name, *configs, path.parent.name, str(n)])
+            result = vm.boot(
+                arch, image, name=f'stress {what}', timeout=2400,
+                cmdline=wanted['append'],
+                **vm.programs(arch, LINUX, wanted.get('program', '')))
+            add_kunit(report, what, result.results())
+
+
+def bases(report, options):
+    """the overlays: applied, written back, KUnit and guest programs, x86-64"""
+    for base in common.bases()[1:]:
+        for tool, *args in (('test', '--only', 'x86_64'),
+                            ('refresh', '--check')):
+            what = f'{tool} --base {base}'
+            try:
+                run([TOOLS / tool, '--base', base, *args], what)
+                last = log_path(what).read_text().splitlines()[-1]
+                report.add(what, 'ok', last if tool == 'test' else '')
+            except Failure as e:
+                report.failure(what, e)
+
+
+FAST = [own, check, native, litmus_tests, uml]
+DEFAULT = FAST + [x86_64, arm64]
+FULL = DEFAULT + [debug, kcsan, rt, numa, bare, pages64k, clang, modules,
+                  variants, upstream, bases, stress]
+
+
+def build_ahead(stages):
+    """Build kernels in the time that earlier stages leave a CPU idle."""
+    # If one fails, so will its stage, which says so.
+    with contextlib.suppress(Failure):
+        for stage, name in (uml, 'um'), (x86_64, 'x86_64'), (arm64, 'arm64'):
+            if stage in stages:
+                kbuild.build(kbuild.arch(name), LINUX)
+
+
+def stage_name(stage):
+    return stage.__name__.removesuffix('_tests')
+
+
+def main(argv):
+    p = parser(__doc__)
+    mode = p.add_mutually_exclusive_group()
+    mode.add_argument('--fast', dest='mode', action='store_const',
+                      const='fast')
+    mode.add_argument('--full', dest='mode', action='store_const',
+                      const='full')
+    p.add_argument('--only', help='stages, comma separated')
+    p.add_argument('--list', action='store_true', help='name the stages')
+    options = p.parse_args(argv)
+    known = {stage_name(s): s for s in FULL}
+    if options.list:
+        for name, stage in known.items():
+            print(f'{name:8} {stage.__doc__}')
+        return
+    stages = {'fast': FAST, 'full': FULL}.get(options.mode, DEFAULT)
+    if options.only:
+        names = options.only.split(',')
+        if unknown := set(names) - set(known):
+            raise Failure('no such stage: ' + ', '.join(sorted(unknown)),
+                          hint='tools/test --list names them')
+        stages = [known[n] for n in names]
+
+    common.setup()
+    report, step = Report(), Steps(len(stages) + 1)
+    step('the tree: fetch and apply')
+    run([TOOLS / 'apply'], 'apply')
+    if check in stages:
+        threading.Thread(target=build_ahead, args=[stages],
+                         daemon=True).start()
+    for stage in stages:
+        step(stage.__doc__)
+        try:
+            stage(report, options)
+        except Failure as e:
+            report.failure(stage_name(stage), e)
+    print(report.summary())
+    return report.counts['not ok'] > 0

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Booting a test kernel under QEMU and judging what it prints."""
+
+import functools
+import os
+import re
+import subprocess
+import sys
+import threading
+
+from common import CACHE, LINUX, Failure, log_path, output, run
+from kbuild import KUNIT, OUT, gen_init_cpio, out_of
+
+# What a kernel prints when something is wrong with it, whoever provoked it.
+SPLAT = re.compile(r'''
+    Kernel\ panic\ -\ not\ syncing | kernel\ BUG\ at | \bBUG:\  | \bOops[:\ ] |
+    \bWARNING:\  | \bUBSAN: | \bINFO:\ task\ .*\ blocked\ for |
+    \bINFO:\ rcu | rcu:\ INFO | possible\ (circular|recursive)\ locking |
+    inconsistent\ lock\ state | DEBUG_LOCKS_WARN_ON | unreferenced\ object |
+    soft\ lockup | hard\ LOCKUP | Call\ [Tt]race:
+    ''', re.VERBOSE)
+# Upstream's: a sleeper reads without READ_ONCE() what its timer clears.
+KNOWN_RACE = re.compile('KCSAN: data-race in '
+                        'hrtimer_wakeup / schedule_hrtimeout_range_clock$')
+# Kernels patch static branches with the help of a breakpoint, and CPUs that
+# QEMU translates may hit one that is gone; 7.2.6 without the series does.
+STALE_BREAKPOINT = 'Oops: int3'
+# Held while what VMs share is made: programs, file systems.
+making = threading.Lock()
+TAP = re.compile(r'^(?:\[[^]]*\] )?( *)(ok|not ok) (\d+)(?: -)? ?(.*)$')
+
+
+class Boot:
+    """The console of one run of a VM and what it tells."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+        # Consoles end lines in CR LF, and the kernel may stamp them.
+        self.lines = [re.sub(r'^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ', '', line)
+                      for line in
+                      log.read_text(errors='replace').splitlines() if line]
+
+    def splats(self):
+        return [line for line in self.lines
+                if SPLAT.search(line) and not KNOWN_RACE.search(line)]
+
+    def results(self, lines=None):
+        """(name, 'ok' | 'not ok' | 'skip') of every innermost test."""
+        found, deeper = [], -1
+        for line in self.lines if lines is None else lines:
+            m = TAP.match(line)
+            if not m:
+                continue
+            indent, verdict, _, name = m.groups()
+            if '# SKIP' in name:
+                verdict = 'skip'
+            # A line that closes a group repeats what its members said.
+            if len(indent) >= deeper:
+                found.append((name.split(' # ')[0], verdict))
+            deeper = len(indent)
+        return found
+
+    def groups(self, start, name):
+        """The results between two lines that match: name -> results."""
+        lines, found = [], {}
+        for line in self.lines:
+            lines = [] if re.match(start, line) else lines + [line]
+            if m := re.match(rf'(?:not )?ok \d+ ({name})(?: #|$)', line):
+                found[m[1]] = self.results(lines)
+        return found
+
+    def by_command(self):
+        """The results of each command of the guest."""
+        return self.groups('# run ', '/.*?')
+
+    def by_suite(self):
+        """The results of each KUnit suite."""
+        return self.groups(' {4}# Subtest: ', '[^/].*?')
+
+    def excerpt(self):
+        """What failed, each with the lines before it, which may say why."""
+        found, end = [], 0
+        for i, line in enumerate(self.lines):
+            m = TAP.match(line)
+            if line.startswith('Bail out!') or m and m[2] == 'not ok':
+                found += self.lines[max(end, i - 4):i + 1]
+                end = i + 1
+        return found[:40]
+
+    def check(self, passes=True):
+        """Fail unless the VM ended by itself, clean, and all tests passed."""
+        # The kernel may print something before that line has ended.
+        if not any(line.startswith('# guest done') for line in self.lines):
+            raise Failure(f'{self.name}: the VM ended before its programs did',
+                          self.log)
+        splats = self.splats()
+        if splats:
+            raise Failure(f'{self.name}: {splats[0]}', self.log)
+        failed = [n for n, v in self.results() if v == 'not ok']
+        if failed and passes:
+            raise Failure(f'{self.name}: failed: ' + ', '.join(failed[:10]),
+                          self.log, excerpt=self.excerpt())
+
+
+def guest_source(name):
+    """The program NAME of a topic, or of any guest, if there is one."""
+    return next(KUNIT.glob(f'*/{name}.c'), None)
+
+
+def guest_program(arch, name):
+    """Build a program for the guest, static."""
+    source = guest_source(name)
+    program = OUT / 'guest' / arch.name / name
+    newest = max(f.stat().st_mtime for f in
+                 [source, *KUNIT.glob('guest/*.h'), *source.parent.glob('*.h')])
+    if not program.exists() or program.stat().st_mtime < newest:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        output([f'{arch.cross}gcc', '-static', '-O2', '-Wall', '-Wextra',
+                '-Werror', '-I', str(KUNIT / 'guest'), '-o', str(program),
+                str(source)])
+    return program
+
+
+def make_user(arch, tree, *args):
+    """The make command for what a tree has for userspace."""
+    return ['make', '-s', f'ARCH={arch.name}', f'CROSS_COMPILE={arch.cross}',
+            '-C', str(tree), *args]
+
+
+@functools.cache
+def headers(arch, tree):
+    """Make the headers of a tree for userspace, once."""
+    out = out_of(tree) / 'guest' / arch.name / 'headers'
+    run(make_user(arch, tree, f'O={out}', 'headers'),
+        f'headers for selftests, {arch.name}',
+        log=log_path(f'selftest headers {arch.name}'))
+    return out / 'usr' / 'include'
+
+
+@functools.cache
+def selftest(arch, tree, name):
+    """Build the mm selftest NAME of a tree, static, for the guest."""
+    out = out_of(tree) / 'guest' / arch.name
+    run(make_user(arch, tree / 'tools/testing/selftests/mm', f'OUTPUT={out}',
+                  'LDFLAGS=-static',
+                  f'KHDR_INCLUDES=-isystem {headers(arch, tree)}',
+                  str(out / name)), f'building the selftest {name}',
+        log=log_path(f'selftest {arch.name} {name}'))
+    return out / name
+
+
+def selftests(arch, tree, topic='*'):
+    """A topic's selftests that a tree has: commands and files for boot()."""
+    commands, files = [], {}
+    for listing in sorted(KUNIT.glob(f'{topic}/selftests')):
+        for line in listing.read_text().splitlines():
+            name = line.split()[0]
+            if (tree / f'tools/testing/selftests/mm/{name}.c').exists():
+                commands.append(f'/{line}')
+                files[f'/{name}'] = selftest(arch, tree, name)
+    return commands, files
+
+
+def programs(arch, tree, *lines):
+    """Commands and files for boot() of command lines, '' among them.
+
+    A program is one of kunit/, or else a selftest of the tree.
+    """
+    lines = [line for line in lines if line]
+    files = {}
+    for name in (line.split()[0] for line in lines):
+        if guest_source(name):
+            files[f'/{name}'] = guest_program(arch, name)
+        elif (tree / f'tools/testing/selftests/mm/{name}.c').exists():
+            files[f'/{name}'] = selftest(arch, tree, name)
+        else:
+            raise Failure(f'no program "{name}"; of kunit/ there are: '
+                          + ', '.join(sorted(p.stem for p in
+                                             KUNIT.glob('*/*.c'))))
+    return {'commands': [f'/{line}' for line in lines], 'files': files}
+
+
+# File systems for the guest: its init mounts each at /NAME.
+DISKS = {
+    'ext4': ['mkfs.ext4'],
+    'xfs': ['mkfs.xfs'],
+    # Folios of its files cannot be smaller than 16 KiB.
+    'xfs-16k': ['mkfs.xfs', '-b', 'size=16384'],
+}
+
+
+def disk(name):
+    """An empty file system for the guest, sparse; nothing is written back."""
+    image = OUT / 'guest' / f'{name}.img'
+    if not image.exists():
+        image.parent.mkdir(parents=True, exist_ok=True)
+        new = image.with_suffix('.new')
+        with open(new, 'wb') as f:
+            f.truncate(512 << 20)
+        # Not everybody has these programs on their path.
+        output([*DISKS[name], '-q', str(new)],
+               env={'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin'})
+        new.replace(image)
+    return image
+
+
+def initramfs(arch, tree, where, commands, files):
+    """An archive with our init, the files (guest path -> path) and commands."""
+    script = where.with_suffix('.commands')
+    script.write_text(''.join(c + '\n' for c in commands))
+    entries = ['dir /dev 755 0 0', 'nod /dev/console 600 0 0 c 5 1',
+               f'file /init {guest_program(arch, "init")} 755 0 0',
+               f'file /commands {script} 644 0 0']
+    entries += [f'file {guest} {path} 755 0 0' for guest, path in files.items()]
+    listing = where.with_suffix('.list')
+    listing.write_text('\n'.join(entries) + '\n')
+    with open(where, 'wb') as out:
+        subprocess.run([gen_init_cpio(tree), listing], stdout=out, check=True)
+    return where
+
+
+# Two nodes with a CPU and 1 GiB each; numa=fake=2 has all CPUs on the first.
+TWO_NODES = ['-smp', '2,sockets=2'] + [arg for n in range(2) for arg in (
+    '-object', f'memory-backend-ram,id=memory{n},size=1G',
+    '-numa', f'node,cpus={n},memdev=memory{n}')]
+
+
+def pmem():
+    """Persistent memory with a file system, for QEMU; nothing is kept."""
+    return ['-m', 'slots=1,maxmem=8G', '-object', 'memory-backend-file,id=pmem,'
+            f'mem-path={disk("ext4")},size=512M,share=off',
+            '-device', 'virtio-pmem-pci,memdev=pmem']
+
+
+def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
+    cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
+           '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
+           '-append', f'console={arch.console} panic=-1 {cmdline}',
+           '-nodefaults', '-nographic', '-serial', 'stdio', '-no-reboot']
+    for name in DISKS:
+        cmd += ['-drive', f'file={disk(name)},format=raw,if=none,snapshot=on,'
+                f'id={name}', '-device', f'{arch.disk},drive={name},'
+                f'serial={name}']
+    return cmd + (['-icount', 'shift=0'] if icount else [])
+
+
+def accelerator(arch, image, tree):
+    """'kvm' where this very kernel boots with it in seconds, else 'tcg'.
+
+    /dev/kvm alone proves nothing: nested or restricted, it may hang.
+    """
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK) \
+            or os.uname().machine != {'arm64': 'aarch64'}.get(arch.name,
+                                                              arch.name):
+        return 'tcg'
+    boot_id = open('/proc/sys/kernel/random/boot_id').read().strip()
+    known = CACHE / f'accelerator-{arch.name}'
+    if known.exists() and known.read_text().startswith(boot_id):
+        return known.read_text().split()[1]
+    accel = 'kvm'
+    try:
+        boot(arch, image, tree, name=f'kvm probe {arch.name}', accel='kvm',
+             cmdline='kunit.enable=0', timeout=15)
+    except Failure:
+        accel = 'tcg'
+    CACHE.mkdir(parents=True, exist_ok=True)
+    known.write_text(f'{boot_id} {accel}\n')
+    return accel
+
+
+def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
+         cmdline='', timeout=600, smp=2, memory='2G', icount=False,
+         accel=None, passes=True, machine=()):
+    """Boot a kernel, run the commands in it, and return the checked Boot.
+
+    @files maps paths in the guest to files here.  With @icount the guest's
+    nanoseconds are instructions, one CPU at a time: figures repeat.  Without
+    @passes tests may fail.  @machine is more of QEMU's command line.
+    """
+    name = name or f'boot {image.parent.parent.parent.parent.name}'
+    if not accel:
+        accel = 'tcg' if icount else accelerator(arch, image, tree)
+    log = log_path(name)
+    with making:
+        initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
+                           files or {})
+        cmd = qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory,
+                       icount) + list(machine)
+    for more in 2, 1, 0:
+        failure = None
+        try:
+            run(cmd, name, log=log, timeout=timeout)
+        except Failure as e:
+            failure = e
+        result = Boot(name, log)
+        first = (result.splats() or [''])[0]
+        if accel != 'tcg' or STALE_BREAKPOINT not in first or not more:
+            break
+        print(f'{name}: once more, as QEMU ended it: {first}', file=sys.stderr)
+    if failure:
+        # A guest that hung may have said why.
+        raise Failure(failure.what + (f'; first: {first}' if first else ''),
+                      log)
+    result.check(passes)
+    return result

@@ -36,12 +36,10 @@ from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, git,
 PORT = BUILD / 'port'
 SCRATCH = PORT / 'linux'
 # Files that are lists: what two sides add goes one behind the other.
-UNION = '''.gitignore merge=union
-Kconfig* merge=union
-MAINTAINERS merge=union
-Makefile merge=union
-run_vmtests.sh merge=union
-'''
+UNION = ''.join(f'{name} merge=union\n' for name in (
+    '.gitignore', 'Kconfig*', 'MAINTAINERS', 'Makefile', 'run_vmtests.sh'))
+LISTS = re.compile(r'(^|/)(\.gitignore|Kconfig[\w.]*|MAINTAINERS|Makefile|'
+                   r'run_vmtests\.sh)$')
 
 
 def target(name):
@@ -102,8 +100,8 @@ class Scratch:
         log = common.log_path('port')
         if run(git_command(*CONFIG, 'am', *AM, *how, patch), 'git am', log,
                check=False, cwd=SCRATCH, env=common.GIT_ENV) == 0:
-            for name in self.strays(patch):
-                self.prune(name, patch)
+            for name in self.lists() if how else ():
+                self.tidy(name, patch)
             if strays := self.strays(patch):
                 self.checkout('HEAD^')
             return strays
@@ -127,21 +125,37 @@ class Scratch:
                 added('show', '--format=', '--numstat', 'HEAD').items()
                 if n > meant.get(name, 0)]
 
-    def prune(self, name, patch):
-        """Of what HEAD adds to a file keep only what the patch adds."""
+    def lists(self):
+        """Of the files that HEAD changes those that are lists."""
+        names = self.git('diff', '--name-only', '--diff-filter=M', 'HEAD^')
+        return [n for n in names.splitlines() if LISTS.search(n)]
+
+    def tidy(self, name, patch):
+        """Leave of what a union added to a list only what the patch adds.
+
+        An entry of Kconfig goes in front of the one that the union put it in.
+        """
         diffs = patch.read_text().split('\ndiff --git ')
         meant = [line[1:] for diff in diffs if diff.startswith(f'a/{name} ')
                  for line in re.findall(r'(?m)^\+(?!\+\+ ).*', diff)]
-        old, new = (self.git('show', f'{commit}:{name}').splitlines()
-                    for commit in ('HEAD^', 'HEAD'))
-        kept = []
-        for op, _, _, start, end in matcher(old, new).get_opcodes():
-            part = new[start:end]
-            if op != 'equal':
-                part = [line for i, _, n in
-                        matcher(part, meant).get_matching_blocks()
-                        for line in part[i:i + n]]
-            kept += part
+        old = self.git('show', f'HEAD^:{name}').splitlines()
+        diff = self.git('diff', '-U0', 'HEAD^', '--', name)
+        kept, done = [], 0
+        for at, nr, text in re.findall(
+                r'(?m)^@@ -(\d+)(?:,(\d+))? .*\n((?:[-+].*\n?)*)', diff):
+            # An addition is behind a line, a change at one.
+            start = int(at) - (nr != '0')
+            kept += old[done:start]
+            done = start + int(nr or 1)
+            added = [x[1:] for x in text.splitlines() if x[0] == '+']
+            added = [line for i, _, n in matcher(added, meant)
+                     .get_matching_blocks() for line in added[i:i + n]]
+            at = len(kept)
+            while added and added[0].startswith('config ') and kept[at - 1:at] \
+                    not in ([], ['']):
+                at -= 1
+            kept[at:at] = added
+        kept += old[done:]
         (SCRATCH / name).write_text('\n'.join(kept) + '\n')
         self.git('commit', '-q', '--amend', '--no-edit', name)
 

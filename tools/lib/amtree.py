@@ -35,6 +35,7 @@ class AmTree:
         self.names = names
 
     def __enter__(self):
+        self.__exit__()     # a run that was killed may have left it
         return self
 
     def _create(self):

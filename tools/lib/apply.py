@@ -16,8 +16,9 @@ import subprocess
 
 import common
 from amtree import AmTree, touched
-from branches import (Record, differences, fork_point, formatted, key, listed,
-                      lock, relative, tip, unfinished)
+from branches import (SERIES_EDITED, Record, differences, fork_point,
+                      formatted, key, listed, lock, relative, series_edited,
+                      tip, unfinished)
 from common import LINUX, TOOLS, Failure, git
 
 
@@ -58,10 +59,9 @@ def branch_edits(topic, record):
 
 
 def series_edits(record):
-    end = tip('series')
-    if end and end != record['series']['tip']:
-        yield ('series', 'branch series holds commits of its own; they belong '
-               'on a topic\'s branch', lambda: end)
+    if series_edited(record):
+        end = tip('series')
+        yield 'series', SERIES_EDITED, lambda: end
 
 
 def refuse(edits):

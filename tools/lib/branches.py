@@ -141,6 +141,16 @@ def differences(branch, old, new):
             yield f'{where}/{name} differs'
 
 
+SERIES_EDITED = ('branch series holds commits of its own; they belong on the '
+                 'branch of a topic')
+
+
+def series_edited(record):
+    """Whether there are commits that no topic's branch has."""
+    end = tip('series')
+    return end and end != record['series']['tip']
+
+
 def unfinished():
     """The git operation that waits for the user in build/linux, if any."""
     for sign, name in {'rebase-merge': 'rebase', 'rebase-apply': 'rebase or am',

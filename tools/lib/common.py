@@ -65,6 +65,10 @@ GIT_ENV = {
 }
 
 
+# Of what a command says before it fails.
+MOST_LINES = 20
+
+
 class Failure(Exception):
     """What failed, the log that shows it and what the user can do.
 
@@ -179,8 +183,9 @@ def output(cmd, check=True, **kw):
         raise Failure(f'{cmd[0]} is not installed',
                       hint='tools/setup installs what is missing')
     if r.returncode and check:
+        said = (r.stderr or r.stdout).strip().splitlines()
         raise Failure(f'{shlex.join(map(str, cmd))} failed '
-                      f'({r.returncode}):\n{(r.stderr or r.stdout).strip()}')
+                      f'({r.returncode}):\n' + '\n'.join(said[-MOST_LINES:]))
     return r.stdout
 
 

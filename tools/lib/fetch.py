@@ -342,16 +342,11 @@ def import_tree(source, pin, dest, say):
     tree = dest.with_name(dest.name + '.tmp')
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
-    git('init', '-q', '-b', 'base', cwd=tree)
-    say('unpacking')
-    fill(tree, source)
-    found = makefile_version(tree)
-    if found != pin['version']:
-        shutil.rmtree(tree)
-        raise Failure(f'that is {"Linux " + found if found else "no kernel"}, '
-                      f'not Linux {pin["version"]}')
-    say('committing')
-    root = commit_root(tree, pin['version'])
+    try:
+        root = make_repository(tree, source, pin, say)
+    except (Failure, OSError):
+        shutil.rmtree(tree, ignore_errors=True)
+        raise
     if pin.get('root') not in (None, root):
         if isinstance(source, pathlib.Path) and source.name == pin['file']:
             raise Failure(f'{relative(tree)}: the root commit is {root}, not '
@@ -360,6 +355,19 @@ def import_tree(source, pin, dest, say):
         print('The files are not those of the recorded source, so the root '
               f'commit is {root}; patches apply all the same.')
     tree.rename(dest)
+
+
+def make_repository(tree, source, pin, say):
+    """Fill a directory with a version, and commit it."""
+    git('init', '-q', '-b', 'base', cwd=tree)
+    say('unpacking')
+    fill(tree, source)
+    found = makefile_version(tree)
+    if found != pin['version']:
+        raise Failure(f'that is {"Linux " + found if found else "no kernel"}, '
+                      f'not Linux {pin["version"]}')
+    say('committing')
+    return commit_root(tree, pin['version'])
 
 
 def is_there(dest, pin):

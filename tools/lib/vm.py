@@ -257,12 +257,16 @@ def accelerator(arch, image, tree):
     known = CACHE / f'accelerator-{arch.name}'
     if known.exists() and known.read_text().startswith(boot_id):
         return known.read_text().split()[1]
-    accel = 'kvm'
-    try:
-        boot(arch, image, tree, name=f'kvm probe {arch.name}', accel='kvm',
-             cmdline='kunit.enable=0', timeout=15)
-    except Failure:
-        accel = 'tcg'
+    for accel in 'kvm', 'tcg':
+        try:
+            boot(arch, image, tree, name=f'{accel} probe {arch.name}',
+                 accel=accel, cmdline='kunit.enable=0',
+                 timeout=15 if accel == 'kvm' else 300)
+            break
+        except Failure:
+            continue
+    else:
+        return 'tcg'    # it is the kernel that does not boot
     CACHE.mkdir(parents=True, exist_ok=True)
     known.write_text(f'{boot_id} {accel}\n')
     return accel

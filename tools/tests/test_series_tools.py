@@ -354,6 +354,32 @@ class Refresh(Case):
         self.fails('refresh', says=['Linux 7.2.9', 'Linux 7.2.6'])
 
 
+    def test_an_edit_that_would_be_lost_is_refused(self):
+        for edit, says in (
+                (lambda: (self.box.linux / 'mm/a.c').write_text('mine\n'),
+                 'uncommitted changes:\n M mm/a.c'),
+                (lambda: self.box.commit('mm: x\n\nBody.', {'mm/a.c': '1\n'}),
+                 'branch series holds commits'),
+                (lambda: self.box.git('checkout', '-q', '--detach'), None),
+                (lambda: self.box.commit('mm: y\n\nBody.', {'mm/a.c': '2\n'}),
+                 'on no branch')):
+            edit()
+            if says:
+                self.fails('refresh', says=[says, 'tools/apply --topic'])
+                self.fails('refresh', '--check', says=[says])
+                self.ok('apply', '--force')
+
+    def test_what_a_killed_run_left(self):
+        self.box.git('worktree', 'add', '-q', '--detach',
+                     self.box.root / 'build/linux.am', 'base')
+        lock = self.box.linux / '.git/worktrees/linux.am/index.lock'
+        lock.write_text('')
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: z\n\nBody.', {'mm/z.c': '1\n'})
+        self.ok('refresh')
+        self.ok('apply')
+
+
 class Apply(Case):
     def test_round_trip(self):
         before = self.box.patches()

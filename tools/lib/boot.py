@@ -4,6 +4,7 @@
   tools/boot x86_64                       boot; the built-in KUnit suites run
   tools/boot x86_64 -- prog ARG...        also run kunit/TOPIC/prog.c in it, or
                                           the mm selftest of that name
+  tools/boot x86_64 --shell               a shell in the patched kernel
   tools/boot x86_64 debug --icount        the kernel of that configuration;
                                           guest nanoseconds are instructions
 
@@ -30,6 +31,8 @@ def main(argv):
     p.add_argument('--memory', default='2G')
     p.add_argument('--timeout', type=int, default=300, help='in seconds')
     p.add_argument('--icount', action='store_true')
+    p.add_argument('--shell', action='store_true',
+                   help='a shell in it, and the programs of all topics')
     p.add_argument('--append', default='', help='kernel parameters')
     args = p.parse_args(argv)
     arch = kbuild.arch(args.arch)
@@ -39,6 +42,8 @@ def main(argv):
     if not image.exists():
         raise Failure(f'{image} is missing',
                       hint='tools/build ' + ' '.join([args.arch, *args.config]))
+    if args.shell:
+        return vm.shell(arch, image, LINUX, args.append, args.smp, args.memory)
     result = vm.boot(arch, image, cmdline=args.append, timeout=args.timeout,
                      smp=args.smp, memory=args.memory, icount=args.icount,
                      **vm.programs(arch, LINUX, ' '.join(command)))

@@ -4,6 +4,7 @@
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -270,6 +271,29 @@ def accelerator(arch, image, tree):
     CACHE.mkdir(parents=True, exist_ok=True)
     known.write_text(f'{boot_id} {accel}\n')
     return accel
+
+
+SHELL = ('/busybox mkdir -p /bin', '/busybox --install -s /bin',
+         '/bin/setsid /bin/cttyhack /bin/sh')
+
+
+def shell(arch, image, tree, cmdline, smp, memory):
+    """Boot a kernel with a shell on this terminal, and the topics' programs."""
+    busybox = shutil.which('busybox')
+    if arch.name != os.uname().machine or not busybox:
+        raise Failure('a shell needs a static busybox of that architecture',
+                      hint='tools/setup installs it for this machine\'s')
+    _, files = selftests(arch, tree)
+    files['/busybox'] = busybox
+    for source in KUNIT.glob('*/*.c'):
+        files[f'/{source.stem}'] = guest_program(arch, source.stem)
+    initrd = initramfs(arch, tree, log_path('shell').with_suffix('.cpio'),
+                       SHELL, files)
+    cmd = qemu_cmd(arch, image, initrd, f'kunit.enable=0 quiet {cmdline}',
+                   accelerator(arch, image, tree), smp, memory, False)
+    cmd[cmd.index('stdio')] = 'mon:stdio'
+    print('Topics\' programs are in /.  The end: exit, or Ctrl-A X.')
+    return subprocess.run(cmd).returncode
 
 
 def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,

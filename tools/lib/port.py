@@ -222,7 +222,7 @@ def built(arch, topic):
         return suites(arch, topic)
     except Failure as e:
         print(f'{topic}: {e.what}\n{e.shown("  ")}', end='')
-        return 'no: ' + e.what.split(': /')[0].splitlines()[0]
+        return 'no: ' + e.what.partition(': ')[0].splitlines()[0]
 
 
 def overlay(name):

@@ -2,15 +2,21 @@
 """coccicheck's scripts report nothing new about the files touched."""
 
 import concurrent.futures
+import pathlib
 import re
 import subprocess
 import time
 
 from checks.core import TREE, Fault, blob_ids, extracted, new_lines, version
-from common import output
+from common import git, output
 
 SCOPE, WHEN = 'topic', 'all'
 COCCI_SECONDS = 1800
+# Without these it leaves out whole functions; those that it still does are
+# named.
+MACROS = pathlib.Path(__file__).with_name('cocci.h')
+FUNCTIONS = pathlib.Path(__file__).with_name('functions.cocci')
+LEFT_OUT = ' is not seen by Coccinelle'
 # This one takes in every header: seconds a file, and nothing found.
 COCCI_LEFT_OUT = ('tests/unsigned_lesser_than_zero.cocci',)
 
@@ -29,33 +35,54 @@ def semantic_patches():
         yield path, options[1].split() if options else []
 
 
+def spatch(where, names, path, *options, left=None):
+    """What Coccinelle prints of files with one semantic patch."""
+    return output(['spatch', '--very-quiet', '--macro-file', str(MACROS),
+                   '--cocci-file', str(path), *options, *names],
+                  check=False, cwd=where, timeout=left)
+
+
+def left_out(where, names):
+    """The functions that Coccinelle cannot parse, and leaves out silently."""
+    parsed = set(spatch(where, names, FUNCTIONS).split())
+    for name in names:
+        text = (where / name).read_text(errors='replace')
+        for function in re.findall(
+                r'(?m)^(?:\w[^;{}()=#\n]*[\s*])?(\w+)\([^;{}]*\)\n\{', text):
+            # Macros that define system calls are no functions.
+            if (not re.fullmatch('[A-Z_0-9]+', function)
+                    and f'{name}:{function}' not in parsed):
+                yield f'{name}: {function}(){LEFT_OUT}'
+
+
 def reports(commit, names, deadline):
     """What the scripts report about files: (lines, scripts not run)."""
     scripts = list(semantic_patches())
     late = []
     with extracted(commit, names) as where:
-        def spatch(path, options):
+        def ask(path, options):
             left = deadline - time.monotonic()
             if left < 1:
                 late.append(path.name)
                 return ''
             try:
-                return output(['spatch', '--very-quiet', '--no-show-diff',
-                               '-D', 'report', '--cocci-file', str(path),
-                               *options, '-I', str(TREE / 'include'), *names],
-                              check=False, cwd=where, timeout=left)
+                return spatch(where, names, path, '--no-show-diff', '-D',
+                              'report', *options, '-I', str(TREE / 'include'),
+                              left=left)
             except subprocess.TimeoutExpired:
                 late.append(path.name)
                 return ''
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            texts = list(pool.map(lambda s: spatch(*s), scripts))
-    lines = {x for t in texts for x in t.splitlines() if ':' in x}
+            texts = list(pool.map(lambda s: ask(*s), scripts))
+        lines = {*left_out(where, names)}
+    lines |= {x for t in texts for x in t.splitlines() if ':' in x}
     return sorted(lines), len(late)
 
 
 def cached_reports(builder, commit, blobs, deadline):
     cache = builder.series.cache
     keys = {name: ('cocci', builder.series.base, name, oid, COCCI_LEFT_OUT,
+                   MACROS.read_text(), FUNCTIONS.read_text(),
                    version('spatch', '--version'))
             for name, oid in blobs.items()}
     found = {name: cache.get(key) for name, key in keys.items()}
@@ -91,6 +118,13 @@ def check(at, topic):
     for line in lines + old:
         if line.startswith('#'):
             yield Fault(line[2:])
+    changed = git('diff', '-W', series.onto(topic), series.tip(topic), '--',
+                  *names)
+    changed = set(re.findall(r'(?m)^[ +]\w[^;#\n]*?(\w+)\(', changed))
+    for line in lines:
+        if line.endswith(LEFT_OUT):
+            yield Fault(line, 'warn' if re.search(r'(\w+)\(', line)[1] in changed
+                        else 'note')
     for line in new_lines(lines, old):
-        if not line.startswith('#'):
+        if not line.startswith('#') and not line.endswith(LEFT_OUT):
             yield Fault(line)

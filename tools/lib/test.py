@@ -10,7 +10,8 @@
                         this and that, upstream's selftests compared, stress
   tools/test --only uml,litmus      some stages only; --list names them
 
-Ends with one line, "N passed, N failed, N skipped".
+Ends with one line, "N passed, N failed, N skipped".  All results are also in
+build/results: test.ktap, test.json and test.junit.
 """
 
 import contextlib
@@ -35,9 +36,14 @@ class Report:
 
     def __init__(self):
         self.counts = {'ok': 0, 'not ok': 0, 'skip': 0}
+        self.groups = {}
+
+    def keep(self, group, name, verdict):
+        self.counts[verdict] += 1
+        self.groups.setdefault(group, []).append((name, verdict))
 
     def add(self, name, verdict, why=''):
-        self.counts[verdict] += 1
+        self.keep('stages', name, verdict)
         print(f'  {verdict:6} {name}' + (f': {why}' if why else ''),
               flush=True)
 
@@ -47,6 +53,29 @@ class Report:
         if e.hint:
             print(f'         {e.hint}')
 
+    def ktap(self):
+        """All results, a subtest a group."""
+        yield from ('KTAP version 1', f'1..{len(self.groups)}')
+        for n, (group, results) in enumerate(self.groups.items(), 1):
+            yield from ('    KTAP version 1', f'    # Subtest: {group}',
+                        f'    1..{len(results)}')
+            for m, (name, verdict) in enumerate(results, 1):
+                word, skip = (('ok', ' # SKIP') if verdict == 'skip'
+                              else (verdict, ''))
+                yield f'    {word} {m} {name.replace("#", "")}{skip}'
+            bad = any(v == 'not ok' for _, v in results)
+            yield f'{"not ok" if bad else "ok"} {n} {group}'
+
+    def save(self):
+        """Keep the results as KTAP, and what kunit.py makes of that."""
+        where = BUILD / 'results' / common.BASE
+        where.mkdir(parents=True, exist_ok=True)
+        (where / 'test.ktap').write_text('\n'.join(self.ktap()) + '\n')
+        for form in 'json', 'junit':
+            run([sys.executable, LINUX / 'tools/testing/kunit/kunit.py',
+                 'parse', f'--{form}={where}/test.{form}', where / 'test.ktap'],
+                f'results as {form}', check=False)
+
     def summary(self):
         return '{ok} passed, {not ok} failed, {skip} skipped'.format(
             **self.counts)
@@ -55,7 +84,7 @@ class Report:
 def add_kunit(report, prefix, results):
     """Add the results of a boot, a suite's many cases as single lines."""
     for name, verdict in results:
-        report.counts[verdict] += 1
+        report.keep(prefix, name, verdict)
         if verdict != 'ok':
             print(f'  {verdict:6} {prefix}: {name}')
     good = sum(v == 'ok' for _, v in results)
@@ -402,5 +431,6 @@ def main(argv):
             stage(report, options)
         except Failure as e:
             report.failure(stage_name(stage), e)
+    report.save()
     print(report.summary())
     return report.counts['not ok'] > 0

@@ -2,9 +2,10 @@
 """Write mail-ready patches, signed off by the one who posts them.
 
 Each patch gets From: and Signed-off-by: from git's user.name and user.email,
-today's date and its number; the cover letter says what the series is based
-on.  With --topic the patches go to DIR itself, else each topic's to DIR/TOPIC,
-for every topic is a series of its own.  Then:
+today's date, its number, and as To: and Cc: whom the tree's get_maintainer.pl
+names; the cover letter says what the series is based on and goes to all.  With
+--topic the patches go to DIR itself, else each topic's to DIR/TOPIC, for every
+topic is a series of its own.  Then:
 
     git send-email DIR/*.patch
 """
@@ -19,7 +20,7 @@ import time
 
 import common
 from branches import COVER, relative
-from common import ROOT, Failure
+from common import LINUX, ROOT, Failure, output
 
 MIME = ('MIME-Version: 1.0\n'
         'Content-Type: text/plain; charset=UTF-8\n'
@@ -56,9 +57,23 @@ def sender(who):
     return f'{email.header.Header(who[0], "utf-8").encode()} <{who[1]}>'
 
 
-def with_headers(text, who, tag, date):
+def recipients(patches):
+    """Maintainers, and lists and reviewers, of patch files."""
+    script = LINUX / 'scripts/get_maintainer.pl'
+    if not script.exists():
+        return [], []
+    found = [output([script, '--no-git', '--no-git-fallback', '--no-rolestats',
+                     *kinds, *patches], cwd=LINUX).splitlines()
+             for kinds in (['--nol', '--nor'], ['--nom'])]
+    return found[0], [who for who in found[1] if who not in found[0]]
+
+
+def with_headers(text, who, tag, date, to, cc):
     """A patch file with the headers of a mail to send."""
     head, body = text.split('\n\n', 1)
+    for name, people in ('To', to), ('Cc', cc):
+        if people:
+            head += f'\n{name}: ' + ',\n '.join(people)
     head = re.sub(r'(?m)^From: .*', lambda _: f'From: {sender(who)}', head,
                   count=1)
     head = re.sub(r'(?m)^Date: .*', f'Date: {date}', head, count=1)
@@ -96,8 +111,9 @@ def mails(topic, who, prefix, version):
         tag = f'{prefix} {n:0{len(str(total))}}/{total}'
         # A second apart, so that mailers keep the order.
         date = email.utils.formatdate(now + n, localtime=True)
+        to, cc = recipients(topic.patches[n - 1:n] if n else topic.patches)
         yield (f'v{version}-{name}' if version > 1 else name,
-               with_headers(text, who, tag, date))
+               with_headers(text, who, tag, date, to, cc))
 
 
 def export(topic, to, args, who):
@@ -106,9 +122,11 @@ def export(topic, to, args, who):
         prefix += f' v{args.version}'
     files = dict(mails(topic, who, prefix, args.version))
     to.mkdir(parents=True, exist_ok=True)
+    if args.mbox:
+        files = {f'{topic.name}.mbox': '\n'.join(files.values())}
     for name, text in files.items():
         (to / name).write_text(text, encoding='utf-8')
-    print(f'{topic.name}: cover letter and {len(files) - 1} patches in {to}')
+    print(f'{topic.name}: cover letter and {len(topic.patches)} patches in {to}')
 
 
 def main(argv):
@@ -119,7 +137,11 @@ def main(argv):
     p.add_argument('--version', type=int, default=1, metavar='N',
                    help='number the posting: [PATCH vN 1/5]')
     p.add_argument('--rfc', action='store_true', help='[RFC PATCH 1/5]')
+    p.add_argument('--mbox', action='store_true',
+                   help='one file for "b4 am -m" or "git am"')
     args = p.parse_args(argv)
+    if args.version < 1:
+        raise Failure(f'there is no version {args.version}')
     who = poster()
     if args.to.exists() and (not args.to.is_dir() or any(args.to.iterdir())):
         raise Failure(f'{args.to} is not an empty directory')

@@ -8,6 +8,7 @@ Nothing here needs the network or the real tree:
 import contextlib
 import hashlib
 import http.server
+import mailbox
 import os
 import pathlib
 import re
@@ -998,6 +999,26 @@ class Export(Case):
         cover = (self.to / 'pool/0000-cover-letter.patch').read_text()
         self.assertIn('Based on v7.2.6 and the series "lib: add a queue".',
                       cover)
+
+    def test_recipients_and_mbox(self):
+        write(self.box.linux, {'scripts/get_maintainer.pl': """#!/bin/sh
+            case "$*" in *--nol*) echo 'M <m@example.net>';;
+            *queue*) echo 'r@example.net'; echo 'list@example.net';; esac
+        """})
+        (self.box.linux / 'scripts/get_maintainer.pl').chmod(0o755)
+        self.ok('export', '--to', self.to, '--topic', 'queue', '--mbox')
+        self.fails('export', '--to', self.path / 'n', '--version', '0',
+                   says=['no version 0'])
+        mbox = mailbox.mbox(self.to / 'queue.mbox')
+        for mail in mbox:
+            self.assertEqual(mail['To'], 'M <m@example.net>')
+            self.assertEqual(mail['Cc'].split(),
+                             ['r@example.net,', 'list@example.net'])
+        self.assertEqual(len(mbox), 3)
+        mbox.close()
+        self.box.git('checkout', '-q', 'base')
+        self.box.git('am', '--empty=drop', self.to / 'queue.mbox')
+        self.assertEqual(self.box.git('diff', 'queue', 'HEAD'), '')
 
     def test_send_email(self):
         self.ok('export', '--to', self.to, '--topic', 'pool')

@@ -40,7 +40,8 @@ class AmTree:
 
     def _create(self):
         self.__exit__()
-        git('worktree', 'add', '--no-checkout', '--detach', self.dir, 'base')
+        git('worktree', 'add', '-ff', '--no-checkout', '--detach', self.dir,
+            'base')
         sparse = self._git_path('info/sparse-checkout')
         sparse.parent.mkdir(exist_ok=True)
         sparse.write_text(''.join(f'/{name}\n' for name in self.names))

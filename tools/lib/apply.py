@@ -16,7 +16,7 @@ import subprocess
 
 import common
 from amtree import AmTree, touched
-from branches import (SERIES_EDITED, Record, differences, fork_point,
+from branches import (NEXT, SERIES_EDITED, Record, differences, fork_point,
                       formatted, key, listed, lock, relative, series_edited,
                       tip, unfinished)
 from common import LINUX, TOOLS, Failure, git
@@ -110,6 +110,8 @@ def move(new, target, record):
     moved = [name for name, (end, _, _) in new.items() if tip(name) != end]
     here = git('symbolic-ref', '-q', '--short', 'HEAD', check=False)
     if moved or here != target:
+        # If this run is killed now, the next one knows whose commits these are.
+        git('update-ref', NEXT, new[target][0])
         git('checkout', '-q', '--detach', new[target][0])
         for name in moved:
             git('update-ref', '-m', 'apply', f'refs/heads/{name}', new[name][0])

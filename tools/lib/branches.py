@@ -141,6 +141,8 @@ def differences(branch, old, new):
             yield f'{where}/{name} differs'
 
 
+# What apply is about to check out.
+NEXT = 'refs/mm-series/next'
 SERIES_EDITED = ('branch series holds commits of its own; they belong on the '
                  'branch of a topic')
 
@@ -148,7 +150,9 @@ SERIES_EDITED = ('branch series holds commits of its own; they belong on the '
 def series_edited(record):
     """Whether there are commits that no topic's branch has."""
     end = tip('series')
-    return end and end != record['series']['tip']
+    # A run that was killed may have moved it and not noted that.
+    moved = git('rev-parse', '-q', '--verify', NEXT, check=False)
+    return end and end not in (record['series']['tip'], moved)
 
 
 def unfinished():

@@ -122,7 +122,8 @@ def run_tool(main, argv=None):
 def parser(doc):
     """An argument parser whose help is the tool's docstring."""
     p = argparse.ArgumentParser(
-        prog=sys.argv[0], description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog=sys.argv[0], description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     # Only for the help: taken_base() has it already.
     p.add_argument('--base', metavar='V', default=BASE,
                    help='work on patches/V, the series for another kernel')

@@ -32,7 +32,7 @@ def base_tree():
     """The pinned tree without a patch."""
     if not (UPSTREAM / '.git').exists():
         git('worktree', 'prune')
-        git('worktree', 'add', '-q', '--detach', UPSTREAM, 'base')
+        git('worktree', 'add', '-ff', '-q', '--detach', UPSTREAM, 'base')
     git('checkout', '-q', '-f', '--detach', 'base', cwd=UPSTREAM)
     return UPSTREAM
 

@@ -251,7 +251,7 @@ class Tree:
         shutil.rmtree(TREE, ignore_errors=True)
         TREE.parent.mkdir(parents=True, exist_ok=True)
         git('worktree', 'prune')
-        git('worktree', 'add', '-q', '--detach', TREE, self.base)
+        git('worktree', 'add', '-ff', '-q', '--detach', TREE, self.base)
 
     def checkout(self, commit):
         if self.at != commit:

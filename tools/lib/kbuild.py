@@ -78,6 +78,16 @@ def symbols(tree, *commit):
     return set(re.findall(r'(?m)^\s*(?:menu)?config +(\w+)', text))
 
 
+# The topics whose suites are built and run; all if there is none.
+only = []
+
+
+def topic_has(name, topic='*'):
+    """The files of this name, a pattern, in kunit/TOPIC."""
+    topics = only if only and topic == '*' else [topic]
+    return [f for t in topics for f in sorted(KUNIT.glob(f'{t}/{name}'))]
+
+
 def topic_files(arch, topic='*', kinds=()):
     """The topics' fragments in kunit/TOPIC: qemu is what UML cannot have.
 
@@ -87,7 +97,7 @@ def topic_files(arch, topic='*', kinds=()):
     if arch.name != 'um':
         kinds.insert(0, 'qemu')
     names = ['kunitconfig', *(f'{kind}.config' for kind in kinds)]
-    return [f for n in names for f in sorted(KUNIT.glob(f'{topic}/{n}'))]
+    return [f for name in names for f in topic_has(name, topic)]
 
 
 def topic_options(arch, known, kinds=()):
@@ -175,7 +185,8 @@ def build(arch, tree, names=(), out=None, clang=False):
 
     Returns the image.
     """
-    tag = '-'.join([arch.name, *names] + (['clang'] if clang else []))
+    tag = '-'.join([arch.name, *names] + (['clang'] if clang else [])
+                   + only[-1:])
     out = out or out_of(tree) / tag
     with building:
         configure(arch, tree, out, fragments(arch, tree, out, names), clang)

@@ -8,6 +8,7 @@
   tools/test --full     all of it, for a night: debugging configurations, two
                         nodes, large pages, clang, modules, kernels without
                         this and that, upstream's selftests compared, stress
+  tools/test --topic T  the same for one topic, and what it needs
   tools/test --only uml,litmus      some stages only; --list names them
 
 Ends with one line, "N passed, N failed, N skipped".  All results are also in
@@ -73,7 +74,8 @@ class Report:
         (where / 'test.ktap').write_text('\n'.join(self.ktap()) + '\n')
         for form in 'json', 'junit':
             run([sys.executable, LINUX / 'tools/testing/kunit/kunit.py',
-                 'parse', f'--{form}={where}/test.{form}', where / 'test.ktap'],
+                 'parse', f'--{form}={where}/test.{form}',
+                 where / 'test.ktap'],
                 f'results as {form}', check=False)
 
     def summary(self):
@@ -141,6 +143,7 @@ def check(report, options):
     """the static checks, tools/check"""
     mode = {'fast': '--fast', 'full': '--all'}.get(options.mode, '--ci')
     cmd = [TOOLS / 'check', mode]
+    cmd += [f'--topic={options.topic}'] if options.topic else []
     log = log_path('check')
     rc = run(cmd, 'check', log=log, check=False)
     lines = re.findall(r'^ *(ok|warn|fail|skip) +(.+)$', log.read_text(),
@@ -157,7 +160,7 @@ def native(report, options):
                                                               'check')
     if options.mode == 'full':
         common.setup('--clang')
-    for makefile in sorted(kbuild.KUNIT.glob('*/native/Makefile')):
+    for makefile in kbuild.topic_has('native/Makefile'):
         topic = makefile.parent.parent.name
         log = log_path(f'native {topic}')
         run(['make', '-C', makefile.parent, f'KSRC={LINUX}',
@@ -310,7 +313,7 @@ def upstream(report, options):
             report.add(f'upstream: {command}',
                        'not ok' if command in commands else 'ok',
                        f'{len(seen[command, name][0] or ())} results')
-    for listing in sorted(kbuild.KUNIT.glob('*/same')):
+    for listing in kbuild.topic_has('same'):
         for program in listing.read_text().split():
             one, other = (printed(arch, image, program, name)
                           for name, image in images.items())
@@ -349,7 +352,7 @@ def modules(report, options):
 
 def stress(report, options):
     """minutes of stress: what kunit/TOPIC/stress.toml says"""
-    for path in sorted(kbuild.KUNIT.glob('*/stress.toml')):
+    for path in kbuild.topic_has('stress.toml'):
         for n, wanted in enumerate(tomllib.loads(path.read_text())['boot']):
             arch = kbuild.arch(wanted['arch'])
             configs = wanted.get('config', '').split()
@@ -399,12 +402,16 @@ def main(argv):
     p = parser(__doc__)
     mode = p.add_mutually_exclusive_group()
     mode.add_argument('--fast', dest='mode', action='store_const',
-                      const='fast')
+                      const='fast', help='a turn of some minutes')
     mode.add_argument('--full', dest='mode', action='store_const',
-                      const='full')
+                      const='full', help='a night')
+    p.add_argument('--topic', help='the suites of this topic, and of those '
+                   'that it needs, only')
     p.add_argument('--only', help='stages, comma separated')
     p.add_argument('--list', action='store_true', help='name the stages')
     options = p.parse_args(argv)
+    if options.topic:
+        kbuild.only = [t.name for t in common.with_needs(options.topic)]
     known = {stage_name(s): s for s in FULL}
     if options.list:
         for name, stage in known.items():

@@ -10,7 +10,7 @@ import sys
 import threading
 
 from common import CACHE, LINUX, Failure, log_path, output, run
-from kbuild import KUNIT, OUT, gen_init_cpio, out_of
+from kbuild import KUNIT, OUT, gen_init_cpio, out_of, topic_has
 
 # What a kernel prints when something is wrong with it, whoever provoked it.
 SPLAT = re.compile(r'''
@@ -153,7 +153,7 @@ def selftest(arch, tree, name):
 def selftests(arch, tree, topic='*'):
     """A topic's selftests that a tree has: commands and files for boot()."""
     commands, files = [], {}
-    for listing in sorted(KUNIT.glob(f'{topic}/selftests')):
+    for listing in topic_has('selftests', topic):
         for line in listing.read_text().splitlines():
             name = line.split()[0]
             if (tree / f'tools/testing/selftests/mm/{name}.c').exists():

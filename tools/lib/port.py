@@ -182,23 +182,25 @@ class Scratch:
         return row, self.git('rev-parse', 'HEAD')
 
 
-def configured(arch, name, topic=''):
-    """Configure what is checked out, with the suites of a topic or none."""
+def configured(arch, name, chain=()):
+    """Configure what is checked out, with the suites of these topics."""
     out = kbuild.out_of(SCRATCH) / name
     out.mkdir(parents=True, exist_ok=True)
     files = [kbuild.fragment('common'), kbuild.fragment(arch.name)]
     # What another base's kernel names otherwise, this one may, too.
     files += sorted(kbuild.CONFIGS.glob('[0-9]*.[0-9]*.config'))
-    files += [f for t in topic and common.with_needs(topic)
-              for f in kbuild.topic_files(arch, t.name)]
+    files += [f for t in chain for f in kbuild.topic_files(arch, t.name)]
     kbuild.configure(arch, SCRATCH, out, list(kbuild.known_fragments(
         files, kbuild.symbols(SCRATCH), out)))
     return out
 
 
-def suites(arch, topic):
+def suites(arch, chain):
     """Build and boot what is checked out: what its suites say."""
-    out = configured(arch, 'on', topic)
+    topic = chain[-1].name
+    if not kbuild.topic_has('*config', topic):
+        return 'builds, has no suite'
+    out = configured(arch, 'on', chain)
     target = arch.image.rsplit('/', 1)[-1]
     kbuild.compile(arch, SCRATCH, out, [target])
     commands, files = vm.selftests(arch, SCRATCH, topic)
@@ -215,13 +217,13 @@ def suites(arch, topic):
     return f'{found.count("ok")} pass'
 
 
-def built(arch, topic):
-    """What becomes of a topic that is checked out."""
+def built(arch, chain):
+    """What becomes of a topic that is checked out, on what it needs."""
     try:
         kbuild.compile(arch, SCRATCH, configured(arch, 'off'), ['vmlinux'])
-        return suites(arch, topic)
+        return suites(arch, chain)
     except Failure as e:
-        print(f'{topic}: {e.what}\n{e.shown("  ")}', end='')
+        print(f'{chain[-1].name}: {e.what}\n{e.shown("  ")}', end='')
         return 'no: ' + e.what.partition(': ')[0].splitlines()[0]
 
 
@@ -255,7 +257,8 @@ def tried(scratch, main, own, text, step):
         elif row['there'] == row['patches']:
             row['built'] = 'already there'
         else:
-            row['built'] = 'not tried' if text else built(arch, topic.name)
+            row['built'] = 'not tried' if text else built(
+                arch, common.with_needs(topic.name, own or main))
         row['applies'] = applied(row)
         yield row
 

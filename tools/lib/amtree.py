@@ -39,7 +39,6 @@ class AmTree:
         return self
 
     def _create(self):
-        self.__exit__()
         git('worktree', 'add', '-ff', '--no-checkout', '--detach', self.dir,
             'base')
         sparse = self._git_path('info/sparse-checkout')

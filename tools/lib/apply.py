@@ -18,7 +18,7 @@ import common
 from amtree import AmTree, touched
 from branches import (NEXT, SERIES_EDITED, Record, differences, fork_point,
                       formatted, key, listed, lock, relative, series_edited,
-                      tip, unfinished)
+                      tip, work_tree_edits)
 from common import LINUX, TOOLS, Failure, git
 
 
@@ -29,20 +29,6 @@ def backup(name, commit):
         n += 1
     git('branch', f'backup/{name}-{n}', commit)
     print(f'{name}: what was there is kept as branch backup/{name}-{n}')
-
-
-def work_tree_edits():
-    """What would be lost in the work tree: (name, reason, commit maker)."""
-    if unfinished():
-        raise Failure(f'a {unfinished()} is under way in {relative(LINUX)}',
-                      hint='finish or abort it first')
-    changes = git('status', '--porcelain', '--untracked-files=no')
-    if changes:
-        yield ('worktree', 'uncommitted changes:\n' + changes,
-               lambda: git('stash', 'create', 'work tree before apply'))
-    head = git('rev-parse', 'HEAD')
-    if not git('for-each-ref', '--contains', head, '--count=1'):
-        yield 'HEAD', 'commits on no branch', lambda: head
 
 
 def branch_edits(topic, record):

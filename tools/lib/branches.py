@@ -163,3 +163,17 @@ def unfinished():
         if (LINUX / '.git' / sign).exists():
             return name
     return None
+
+
+def work_tree_edits():
+    """What would be lost in the work tree: (name, reason, commit maker)."""
+    if unfinished():
+        raise Failure(f'a {unfinished()} is under way in {relative(LINUX)}',
+                      hint='finish or abort it first')
+    changes = git('status', '--porcelain', '--untracked-files=no')
+    if changes:
+        yield ('worktree', 'uncommitted changes:\n' + changes,
+               lambda: git('stash', 'create', 'work tree before apply'))
+    head = git('rev-parse', 'HEAD')
+    if not git('for-each-ref', '--contains', head, '--count=1'):
+        yield 'HEAD', 'commits on no branch', lambda: head

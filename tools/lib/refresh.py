@@ -18,7 +18,7 @@ import common
 from amtree import AmTree
 from branches import (CONFIG, COVER, DIFF, SERIES_EDITED, Record, formatted,
                       key, listed, lock, merge_base, relative, series_edited,
-                      tip, unfinished)
+                      tip, work_tree_edits)
 from common import BASE, HEADING, IDENTITY, LINUX, ROOT, SERIES, Failure, git
 
 ZERO_ID = '0' * 40
@@ -233,21 +233,13 @@ def main(argv):
 def guard_edits(record):
     """Refuse to say that all is well where an edit is on no topic's branch."""
     hint = 'tools/apply --topic TOPIC checks out a branch to commit to'
-    if changes := git('status', '--porcelain', '--untracked-files=no'):
-        raise Failure(f'{relative(LINUX)} has uncommitted changes:\n{changes}',
-                      hint=hint)
+    for _, why, _ in work_tree_edits():
+        raise Failure(f'{relative(LINUX)}: {why}', hint=hint)
     if record['series']['tip'] and series_edited(record):
         raise Failure(SERIES_EDITED, hint=hint)
-    head = git('rev-parse', 'HEAD')
-    if not git('for-each-ref', '--contains', head, '--count=1'):
-        raise Failure(f'{relative(LINUX)} is at a commit that is on no branch',
-                      hint=hint)
 
 
 def refresh_all(chain, args):
-    if unfinished():
-        raise Failure(f'a {unfinished()} is under way in {relative(LINUX)}',
-                      hint='finish or abort it first')
     check_version()
     record, changed = Record(), []
     guard_edits(record)

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import common
-from branches import CONFIG, relative
+from branches import CONFIG, relative, tip
 from common import BUILD, LINUX, Failure, git, git_command
 
 SPARSE = ['-c', 'core.sparseCheckout=true',
@@ -40,11 +40,11 @@ class AmTree:
 
     def _create(self):
         git('worktree', 'add', '-ff', '--no-checkout', '--detach', self.dir,
-            'base')
+            tip('base'))
         sparse = self._git_path('info/sparse-checkout')
         sparse.parent.mkdir(exist_ok=True)
         sparse.write_text(''.join(f'/{name}\n' for name in self.names))
-        self._git('read-tree', '-mu', 'base')
+        self._git('read-tree', '-mu', 'HEAD')
 
     def __exit__(self, *_):
         shutil.rmtree(self.dir, ignore_errors=True)

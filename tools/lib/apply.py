@@ -19,7 +19,7 @@ from amtree import AmTree, touched
 from branches import (NEXT, SERIES_EDITED, Record, differences, fork_point,
                       formatted, key, listed, lock, relative, series_edited,
                       tip, work_tree_edits)
-from common import LINUX, TOOLS, Failure, git
+from common import BASE, LINUX, TOOLS, Failure, git, ref
 
 
 def backup(name, commit):
@@ -27,8 +27,9 @@ def backup(name, commit):
     n = 1
     while tip(f'backup/{name}-{n}'):
         n += 1
-    git('branch', f'backup/{name}-{n}', commit)
-    print(f'{name}: what was there is kept as branch backup/{name}-{n}')
+    kept = ref(f'backup/{name}-{n}')
+    git('branch', kept, commit)
+    print(f'{name}: what was there is kept as branch {kept}')
 
 
 def branch_edits(topic, record):
@@ -95,13 +96,14 @@ def move(new, target, record):
     """Set the branches and check one out, touching only what changes."""
     moved = [name for name, (end, _, _) in new.items() if tip(name) != end]
     here = git('symbolic-ref', '-q', '--short', 'HEAD', check=False)
-    if moved or here != target:
+    if moved or here != ref(target):
         # If this run is killed now, the next one knows whose commits these are.
         git('update-ref', NEXT, new[target][0])
         git('checkout', '-q', '--detach', new[target][0])
         for name in moved:
-            git('update-ref', '-m', 'apply', f'refs/heads/{name}', new[name][0])
-        git('checkout', '-q', target)
+            git('update-ref', '-m', 'apply', f'refs/heads/{ref(name)}',
+                new[name][0])
+        git('checkout', '-q', ref(target))
     for name, (end, base, digest) in new.items():
         record[name] = {'tip': end, 'base': base, 'key': digest}
     return moved
@@ -136,10 +138,9 @@ def main(argv):
     chain = (common.with_needs(args.topic) if args.topic
              else list(common.topics().values()))
     if not LINUX.exists():
-        version = LINUX.name.partition('-')[2]
-        fetch = [TOOLS / 'fetch']
-        if subprocess.run(fetch + ['--version', version] * bool(version)
-                          ).returncode:
+        other = [] if BASE else LINUX.name.split('-')[1:]
+        if subprocess.run([TOOLS / 'fetch', *(f'--version={version}'
+                                              for version in other)]).returncode:
             return 1
     with lock():
         moved = apply(chain, args.topic or 'series', args.force)

@@ -14,11 +14,9 @@ import pathlib
 import re
 import tempfile
 
-from common import IDENTITY, LINUX, PATCHES, ROOT, Failure, git
+from common import IDENTITY, LINUX, PATCHES, ROOT, Failure, git, ref
 
 COVER = '0000-cover-letter.patch'
-# In .git: the files that the distribution changed which the tree is from.
-CHANGED = 'mm-series-changed'
 
 # git's own pattern for the function names in hunk headers of C files, written
 # out because it differs from version to version.
@@ -40,10 +38,23 @@ FORMAT = ['--zero-commit', '--no-signature', '--no-numbered', '--no-base',
           '--filename-max-length=64', '--encode-email-headers']
 
 
+def git_path(name):
+    """A file of git's for this work tree only."""
+    return LINUX / git('rev-parse', '--git-path', name)
+
+
+def changed_files(tree):
+    """Where it is noted what the distribution changed that a tree is from."""
+    common_dir = git('rev-parse', '--path-format=absolute',
+                     '--git-common-dir', cwd=tree)
+    name = ref('changed', tree.name.removesuffix('.tmp')).replace('/', '-')
+    return pathlib.Path(common_dir) / f'mm-series-{name}'
+
+
 @contextlib.contextmanager
 def lock():
     """Keep a second apply or refresh out of the tree."""
-    with open(LINUX / '.git' / 'mm-series.lock', 'w') as f:
+    with open(git_path('mm-series.lock'), 'w') as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,7 +69,7 @@ class Record:
     """
 
     def __init__(self):
-        self.path = LINUX / '.git' / 'mm-series.json'
+        self.path = git_path('mm-series.json')
         self.all = {}
         if self.path.exists():
             self.all = json.loads(self.path.read_text())
@@ -81,8 +92,8 @@ def relative(path):
 
 
 def tip(branch):
-    return git('rev-parse', '-q', '--verify', f'refs/heads/{branch}^{{commit}}',
-               check=False) or None
+    return git('rev-parse', '-q', '--verify',
+               f'refs/heads/{ref(branch)}^{{commit}}', check=False) or None
 
 
 def merge_base(a, b):
@@ -94,7 +105,7 @@ def fork_point(topic, record):
     known, end = record[topic.name]['base'], tip(topic.name)
     if known and merge_base(known, end) == known:
         return known
-    return merge_base(tip(topic.needs or 'base') or 'base', end)
+    return merge_base(tip(topic.needs or 'base') or tip('base'), end)
 
 
 def formatted(start, end):
@@ -142,7 +153,7 @@ def differences(branch, old, new):
 
 
 # What apply is about to check out.
-NEXT = 'refs/mm-series/next'
+NEXT = 'refs/worktree/mm-series-next'
 SERIES_EDITED = ('branch series holds commits of its own; they belong on the '
                  'branch of a topic')
 
@@ -160,7 +171,7 @@ def unfinished():
     for sign, name in {'rebase-merge': 'rebase', 'rebase-apply': 'rebase or am',
                        'MERGE_HEAD': 'merge', 'CHERRY_PICK_HEAD': 'cherry-pick',
                        'REVERT_HEAD': 'revert'}.items():
-        if (LINUX / '.git' / sign).exists():
+        if git_path(sign).exists():
             return name
     return None
 

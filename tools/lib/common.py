@@ -48,6 +48,8 @@ SERIES = OVERLAY / 'series' if BASE else ROOT / 'series'
 BUILD = ROOT / 'build'
 TREE = os.environ.get('MM_SERIES_TREE') or f'linux-{BASE}'.rstrip('-')
 LINUX = BUILD / TREE
+# All trees are work trees of this one.
+REPOSITORY = BUILD / 'linux.git'
 LOGS = BUILD / 'logs' / BASE
 RESULTS = ROOT / 'Documentation' / 'results'
 CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
@@ -101,6 +103,7 @@ def run_tool(main, argv=None):
     """Run a tool's main(argv); end with 1 and a message on a Failure."""
     name = pathlib.Path(sys.argv[0]).name
     try:
+        mend_links()
         sys.exit(main(sys.argv[1:] if argv is None else argv) or 0)
     except Failure as e:
         print(f'{name}: {e.what}', file=sys.stderr)
@@ -207,6 +210,25 @@ def git(*args, cwd=LINUX, check=True, **kw):
     env = dict(GIT_ENV, **kw.pop('env', {}))
     return output(git_command(*args), cwd=cwd, env=env, check=check,
                   **kw).rstrip('\n')
+
+
+def mend_links():
+    """Find the work trees again after a move, or a copy, of everything."""
+    for link in *BUILD.glob('linux*/.git'), *BUILD.glob('*/linux*/.git'):
+        old = pathlib.Path(link.read_text().split()[1]
+                           if link.is_file() else '/')
+        new = REPOSITORY.resolve() / 'worktrees' / old.name
+        if old != new and new.exists():
+            # git worktree repair cannot, where both sides have moved.
+            link.write_text(f'gitdir: {new}\n')
+            (new / 'gitdir').write_text(f'{link.resolve()}\n')
+
+
+def ref(name, tree=TREE):
+    """The name of a branch; those of other trees than build/linux have theirs
+    in front, as in 7.2/base."""
+    version = tree.partition('-')[2]
+    return f'{version}/{name}' if version else name
 
 
 def sha256(path):

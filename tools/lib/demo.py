@@ -21,7 +21,7 @@ import common
 import kbuild
 import vm
 from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, aligned,
-                    base, git, parser, run)
+                    base, git, parser, ref, run)
 
 # As build/linux and build/out lie to each other: so ccache knows the objects.
 UPSTREAM = BUILD / 'base' / LINUX.name
@@ -32,8 +32,8 @@ def base_tree():
     """The pinned tree without a patch."""
     if not (UPSTREAM / '.git').exists():
         git('worktree', 'prune')
-        git('worktree', 'add', '-ff', '-q', '--detach', UPSTREAM, 'base')
-    git('checkout', '-q', '-f', '--detach', 'base', cwd=UPSTREAM)
+        git('worktree', 'add', '-ff', '-q', '--detach', UPSTREAM, ref('base'))
+    git('checkout', '-q', '-f', '--detach', ref('base'), cwd=UPSTREAM)
     return UPSTREAM
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Make build/linux: the pinned kernel tree as the root commit of a repository.
+"""Make build/linux: the pinned kernel tree as a root commit.
 
 Tried in this order: what --from names (a kernel tree, a clone that has the
 tag, or a tarball), the cache, Debian's package or tarball, upstream's tag and
@@ -11,8 +11,10 @@ applied.  The files that these changed have the package's time and not that of
 the release; they are noted, and tools/check --only base holds the series
 against them.
 
-Other versions go to build/linux-VERSION, and MM_SERIES_TREE=linux-VERSION
-makes the other tools work there.
+With --base V it makes build/linux-V, with branches V/base, V/TOPIC and so on.
+All trees are work trees of build/linux.git, so that git cherry-pick and
+range-diff see each other's commits.  Other versions go to build/linux-VERSION,
+and MM_SERIES_TREE=linux-VERSION makes the other tools work there.
 """
 
 import contextlib
@@ -30,8 +32,9 @@ import urllib.request
 
 import common
 import debian
-from branches import CHANGED, relative
-from common import BUILD, CACHE, Failure, git, output, sha256
+from branches import changed_files, relative
+from common import (BUILD, CACHE, REPOSITORY, Failure, git, output, ref,
+                    sha256)
 
 EPOCH = {'GIT_AUTHOR_DATE': '@0 +0000', 'GIT_COMMITTER_DATE': '@0 +0000'}
 CLONE = BUILD / 'upstream.tmp'
@@ -274,9 +277,12 @@ def fill(tree, source):
     """Put the files of a source into @tree, a new repository."""
     if isinstance(source, tuple):
         repository, tag = source
-        git('fetch', '-q', '--depth=1', pathlib.Path(repository).resolve()
-            .as_uri(), f'refs/tags/{tag}', cwd=tree)
-        git('read-tree', '-mu', 'FETCH_HEAD', cwd=tree)
+        # The tag stays, for tools/export.
+        tag = f'refs/tags/{tag}'
+        git('fetch', '-q', '--depth=1', '--no-tags',
+            pathlib.Path(repository).resolve().as_uri(), f'+{tag}:{tag}',
+            cwd=tree)
+        git('read-tree', '-mu', f'{tag}^{{commit}}', cwd=tree)
     elif source.is_dir():
         shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True,
                         ignore=lambda at, names: {'.git'} & set(names))
@@ -315,7 +321,7 @@ def note_changed(tree, listing):
     times = re.findall(r'(?m)^-\S+ +\S+ +\d+ (\S+ \S+) (.+)$', listing)
     release = min(t for t, _ in times)
     changed = [f'{name}\n' for t, name in times if t != release]
-    (tree / '.git' / CHANGED).write_text(''.join(sorted(changed)))
+    changed_files(tree).write_text(''.join(sorted(changed)))
 
 
 def makefile_version(tree):
@@ -329,12 +335,8 @@ def commit_root(tree, version):
     """Commit the work tree; the same files give the same commit anywhere."""
     # The kernel's .gitignore would keep files out.
     git('-c', 'core.compression=1', 'add', '--force', '--all', cwd=tree)
-    # Packing 100000 objects takes minutes, and git would start it in the
-    # middle of the user's work.
-    git('config', 'gc.auto', '0', cwd=tree)
-    git('-c', f'core.hooksPath={os.devnull}', 'commit', '-q', '--no-gpg-sign',
-        '-m', f'Linux {version}', cwd=tree, env=EPOCH)
-    return git('rev-parse', 'HEAD', cwd=tree)
+    return git('commit-tree', '--no-gpg-sign', '-m', f'Linux {version}',
+               git('write-tree', cwd=tree), cwd=tree, env=EPOCH)
 
 
 def import_tree(source, pin, dest, say):
@@ -343,7 +345,8 @@ def import_tree(source, pin, dest, say):
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     try:
-        root = make_repository(tree, source, pin, say)
+        make_empty(tree)
+        root = filled(tree, source, pin, say)
     except (Failure, OSError):
         shutil.rmtree(tree, ignore_errors=True)
         raise
@@ -354,12 +357,32 @@ def import_tree(source, pin, dest, say):
                           hint='does git or tar change files on this machine?')
         print('The files are not those of the recorded source, so the root '
               f'commit is {root}; patches apply all the same.')
-    tree.rename(dest)
+    branch = f'refs/heads/{ref("base", dest.name)}'
+    git('update-ref', branch, root, cwd=tree)
+    git('symbolic-ref', 'HEAD', branch, cwd=tree)
+    git('worktree', 'move', tree, dest, cwd=REPOSITORY)
 
 
-def make_repository(tree, source, pin, say):
-    """Fill a directory with a version, and commit it."""
-    git('init', '-q', '-b', 'base', cwd=tree)
+def make_empty(tree):
+    """Make a work tree without a file, and the repository if need be."""
+    if not REPOSITORY.exists():
+        new = REPOSITORY.with_suffix('.tmp')
+        shutil.rmtree(new, ignore_errors=True)
+        git('init', '-q', '--bare', new, cwd=BUILD)
+        # Packing 100000 objects takes minutes, and git would start it in the
+        # middle of the user's work.
+        git('config', 'gc.auto', '0', cwd=new)
+        new.rename(REPOSITORY)
+    git('worktree', 'prune', cwd=REPOSITORY)
+    nothing = git('hash-object', '-t', 'tree', '-w', os.devnull,
+                  cwd=REPOSITORY)
+    git('worktree', 'add', '-ff', '-q', '--no-checkout', '--detach', tree,
+        git('commit-tree', '-m', 'nothing', nothing, cwd=REPOSITORY, env=EPOCH),
+        cwd=REPOSITORY)
+
+
+def filled(tree, source, pin, say):
+    """Fill a work tree with a version, and commit it: the commit."""
     say('unpacking')
     fill(tree, source)
     found = makefile_version(tree)
@@ -370,14 +393,18 @@ def make_repository(tree, source, pin, say):
     return commit_root(tree, pin['version'])
 
 
+def has_root(dest, at, pin):
+    """Whether the branch that @dest starts from is the wanted version."""
+    subject = git('log', '--max-parents=0', '--format=%s',
+                  ref('base', dest.name), '--', cwd=at, check=False)
+    return subject == f'Linux {pin["version"]}'
+
+
 def is_there(dest, pin):
     """Whether @dest holds the wanted version already."""
     if not dest.exists():
         return False
-    root = git('rev-list', '--max-parents=0', 'base', '--', cwd=dest,
-               check=False) if (dest / '.git').exists() else ''
-    subject = root and git('log', '-1', '--format=%s', root, cwd=dest)
-    if subject != f'Linux {pin["version"]}':
+    if not (dest / '.git').exists() or not has_root(dest, dest, pin):
         raise Failure(f'{relative(dest)} is something else than a tree of '
                       f'Linux {pin["version"]} made by this tool',
                       hint='move it away')
@@ -401,6 +428,12 @@ def fetch(pin, args):
     dest = common.tree_of(pin['version'])
     if is_there(dest, pin):
         print(f'{relative(dest)} is Linux {pin["version"]} already')
+        return
+    if REPOSITORY.exists() and has_root(dest, REPOSITORY, pin):
+        git('worktree', 'prune', cwd=REPOSITORY)
+        git('worktree', 'add', '-q', dest, ref('base', dest.name),
+            cwd=REPOSITORY)
+        print(f'{relative(dest)} is Linux {pin["version"]} again')
         return
     say = common.Steps(3)
     say(f'getting Linux {pin["version"]}')

@@ -9,7 +9,7 @@ holds without its barrier does not guard it.
 import re
 import tempfile
 
-from common import Failure, git, output
+from common import Failure, git, output, ref
 
 WEAKER = {
     'smp_load_acquire(': 'READ_ONCE(*',
@@ -21,7 +21,7 @@ BARRIER = re.compile('|'.join(map(re.escape, WEAKER)))
 
 def added_tests(tree):
     """The litmus tests which the tree has and base has not."""
-    names = git('diff', '--name-only', '--diff-filter=A', 'base', '--',
+    names = git('diff', '--name-only', '--diff-filter=A', ref('base'), '--',
                 '*.litmus', cwd=tree).splitlines()
     return [tree / n for n in names]
 

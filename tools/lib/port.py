@@ -54,7 +54,8 @@ def target(name):
         raise Failure(f'{name} is neither a directory nor a version')
     run([TOOLS / 'fetch', '--version', name],
         f'fetch {name}')
-    return common.tree_of(name), 'base'
+    tree = common.tree_of(name)
+    return tree, common.ref('base', tree.name)
 
 
 def matcher(old, new):

@@ -19,7 +19,8 @@ from amtree import AmTree
 from branches import (CONFIG, COVER, DIFF, SERIES_EDITED, Record, formatted,
                       key, listed, lock, merge_base, relative, series_edited,
                       tip, work_tree_edits)
-from common import BASE, HEADING, IDENTITY, LINUX, ROOT, SERIES, Failure, git
+from common import (BASE, HEADING, IDENTITY, LINUX, ROOT, SERIES, Failure, git,
+                    ref)
 
 ZERO_ID = '0' * 40
 
@@ -64,17 +65,17 @@ def start_of(topic, record):
                       hint='tools/apply makes it')
     if merge_base(start, end) != start:
         old = record[topic.name]['base']
-        onto = f'--onto {below} {old[:12]}' if old else below
+        onto = f'--onto {ref(below)} {old[:12]}' if old else ref(below)
         raise Failure(f'{topic.name}: the branch {below} that it is on has '
                       'moved', hint=f'git -C {relative(LINUX)} rebase {onto} '
-                      f'{topic.name}')
+                      f'{ref(topic.name)}')
     return start
 
 
 def check_version():
     """Patches against another version must not replace the pinned ones."""
     pinned = f'Linux {common.base()["version"]}'
-    found = git('log', '-1', '--format=%s', 'base')
+    found = git('log', '-1', '--format=%s', ref('base'))
     if found != pinned:
         raise Failure(f'{relative(LINUX)} is {found}, the patches are against '
                       f'{pinned}')

@@ -113,6 +113,9 @@ class Box:
             raise AssertionError(f'git {args}: {r.stdout}')
         return r.stdout.strip()
 
+    def git_path(self, name):
+        return self.linux / self.git('rev-parse', '--git-path', name)
+
     def commit(self, message, files, *args):
         write(self.linux, files)
         self.git('add', '-A')
@@ -210,6 +213,7 @@ class Case(unittest.TestCase):
         subprocess.run(['cp', '-a', f'{SCRATCH.name}/{self.template}',
                         self.path], check=True)
         self.box = Box(self.path)
+        must(self.box.tool('list'))     # it finds the copied tree
 
     def ok(self, *command):
         rc, out = self.box.tool(*command)
@@ -373,7 +377,7 @@ class Refresh(Case):
     def test_what_a_killed_run_left(self):
         self.box.git('worktree', 'add', '-q', '--detach',
                      self.box.root / 'build/linux.am', 'base')
-        lock = self.box.linux / '.git/worktrees/linux.am/index.lock'
+        lock = self.box.root / 'build/linux.git/worktrees/linux.am/index.lock'
         lock.write_text('')
         self.box.git('checkout', '-q', 'zs')
         self.box.commit('mm: z\n\nBody.', {'mm/z.c': '1\n'})
@@ -387,13 +391,13 @@ class Apply(Case):
         for branch in 'queue', 'pool', 'zs', 'series':
             self.box.git('checkout', '-q', 'base')
             self.box.git('branch', '-D', branch)
-        (self.box.linux / '.git/mm-series.json').unlink()
+        (self.box.git_path('mm-series.json')).unlink()
         self.ok('apply')
         self.assertIn('up to date', self.ok('refresh', '--force'))
         self.assertEqual(self.box.patches(), before)
 
     def test_local_configuration_does_not_show(self):
-        config = self.box.linux / '.git/config'
+        config = self.box.root / 'build/linux.git/config'
         config.write_text(config.read_text() + HOSTILE
                           + '[am]\n\tkeepcr = true\n\tmessageid = true\n')
         before = self.box.patches()
@@ -422,6 +426,12 @@ class Apply(Case):
         self.assertEqual(self.box.git('rev-parse', 'series',
                                       cwd=other / 'build/linux'), first)
 
+    def test_after_a_move(self):
+        other = self.path / 'elsewhere'
+        self.box.root.rename(other)
+        self.box.env['MM_SERIES_ROOT'] = str(other)
+        self.assertIn('up to date', self.ok('apply'))
+
     def test_noop_leaves_times(self):
         before = self.box.times()
         self.assertIn('up to date', self.ok('apply'))
@@ -441,7 +451,7 @@ class Apply(Case):
         self.box.git('checkout', '-q', 'base')
         for branch in 'queue', 'pool', 'zs', 'series':
             self.box.git('branch', '-D', branch)
-        (self.box.linux / '.git/mm-series.json').unlink()
+        (self.box.git_path('mm-series.json')).unlink()
         self.ok('apply', '--topic', 'pool')
         self.assertEqual(self.box.git('branch', '--format=%(refname:short)'),
                          'base\npool\nqueue')
@@ -466,9 +476,9 @@ class Apply(Case):
             'patches/queue/0002-lib-use-the-queue.patch', 'lib/b.c'])
         self.assertNotIn('lib/queue.c', out.partition('log:')[0])
         self.assertEqual(self.box.state(), before)
-        self.assertFalse((self.box.linux / '.git/rebase-apply').exists())
+        self.assertFalse(self.box.git_path('rebase-apply').exists())
         self.assertEqual([p.name for p in self.box.linux.parent.iterdir()
-                          if p.name.startswith('linux')], ['linux'])
+                          if p.name.startswith('linux.am')], [])
 
     def test_dirty_tree_is_refused(self):
         file = self.box.linux / 'mm/a.c'
@@ -528,7 +538,7 @@ class Apply(Case):
                 'fcntl.flock(f, fcntl.LOCK_EX)\n'
                 'sys.exit(subprocess.run(sys.argv[2]).returncode)\n')
         r = subprocess.run(
-            ['python3', '-c', code, self.box.linux / '.git/mm-series.lock',
+            ['python3', '-c', code, self.box.git_path('mm-series.lock'),
              TOOLS / 'apply'], env=self.box.env, capture_output=True, text=True)
         self.assertEqual(r.returncode, 1)
         self.assertIn('another tool is at work', r.stderr)
@@ -575,15 +585,12 @@ class Overlay(Case):
     def branches(self):
         """Topics as somebody would port them; "pool" is not."""
         self.box.linux = self.linux
-        for name in 'queue', 'zs':
-            self.box.git('fetch', '-q', self.box.root / 'build/linux',
-                         f'{name}:main/{name}')
-        self.box.git('checkout', '-q', '-b', 'queue', 'base')
-        self.box.git('cherry-pick', 'main/queue~2..main/queue')
-        self.box.git('checkout', '-q', '-b', 'fix', 'base')
+        self.box.git('checkout', '-q', '-b', '7.1/queue', '7.1/base')
+        self.box.git('cherry-pick', 'queue~2..queue')
+        self.box.git('checkout', '-q', '-b', '7.1/fix', '7.1/base')
         self.box.commit('lib: what 7.2 has\n\nBody.', {'lib/fix.c': 'x\n'})
-        self.box.git('checkout', '-q', '-b', 'zs')
-        self.box.git('cherry-pick', '-Xtheirs', 'main/zs')
+        self.box.git('checkout', '-q', '-b', '7.1/zs')
+        self.box.git('cherry-pick', '-Xtheirs', 'zs')
 
     def test_holds_what_differs(self):
         self.branches()
@@ -601,8 +608,14 @@ class Overlay(Case):
         self.branches()
         self.ok('refresh', '--base', '7.1')
         before = self.box.patches()
+        # The branches are in build/linux, and a tree is made from them again.
         shutil.rmtree(self.linux)
+        self.assertIn('again', self.ok('fetch', '--base', '7.1'))
+        self.ok('apply', '--base', '7.1')
+        shutil.rmtree(self.box.root / 'build')
+        self.ok('fetch', '--from', self.path / TARBALL)
         self.ok('fetch', '--base', '7.1', '--from', self.path / 'linux-7.1.3')
+        self.ok('apply')
         self.ok('apply', '--base', '7.1')
         self.assertIn('up to date', self.ok('refresh', '--base', '7.1'))
         self.assertEqual(self.box.patches(), before)
@@ -754,7 +767,7 @@ class Fetch(Case):
         tree = self.path / 'linux-7.2.6'
         self.ok('fetch', '--from', tree)
         self.assert_fetched()
-        shutil.rmtree(self.box.linux)
+        shutil.rmtree(self.box.root / 'build')
         clone = self.path / 'expected'
         self.box.git('tag', 'v7.2.6', cwd=clone)
         write(clone, {'mm/a.c': 'not in the tag\n', 'new.o': 'x'})
@@ -779,7 +792,7 @@ class Fetch(Case):
                        stdout=subprocess.DEVNULL)
         self.set_base('file', 'source.deb')
         self.set_base('sha256', sha256(self.path / 'source.deb'))
-        self.changed = self.box.linux / '.git/mm-series-changed'
+        self.changed = self.box.root / 'build/linux.git/mm-series-changed'
 
     @unittest.skipUnless(shutil.which('dpkg-deb'), 'no dpkg-deb')
     def test_package(self):
@@ -859,7 +872,7 @@ class Fetch(Case):
                 self.archive(server)
                 self.ok('fetch')
             self.assert_fetched()
-            shutil.rmtree(self.box.linux)
+            shutil.rmtree(self.box.root / 'build')
             (self.box.cache / TARBALL).unlink()
 
     def test_corrupt_download_is_refused(self):
@@ -899,7 +912,7 @@ class Fetch(Case):
             self.set_base('web', f'{server.url}/v7.x')
             self.ok('fetch')
             self.assert_fetched()
-            shutil.rmtree(self.box.linux)
+            shutil.rmtree(self.box.root / 'build')
             (self.box.cache / name).unlink()
             files[f'/v7.x/{name}'] = b'junk'
             self.fails('fetch', says=[name, 'SHA-256 is wrong'])
@@ -936,7 +949,7 @@ class Fetch(Case):
             self.box.program('apt-cache', f'cat {self.path}/index\n')
             self.assertIn('7.2.13', self.ok('fetch', '--nearest'))
             self.assertEqual(
-                self.box.git('log', '--format=%s', 'base',
+                self.box.git('log', '--format=%s', '7.2.12/base',
                              cwd=self.box.root / 'build/linux-7.2.12'),
                 'Linux 7.2.12')
             self.assertIn('already', self.ok('fetch', '--nearest'))

@@ -2,16 +2,16 @@
 """No file of the series is one that the base's distribution changed."""
 
 from amtree import touched
-from branches import CHANGED
+from branches import changed_files
 from checks.core import Fault, Skip
-from common import LINUX, git
+from common import LINUX
 
 SCOPE, WHEN = 'series', 'fast'
 
 
 def check(at, _):
     series = at.series
-    path = LINUX / git('rev-parse', '--git-common-dir') / CHANGED
+    path = changed_files(LINUX)
     if not path.exists():
         raise Skip('the tree is from no tarball')
     changed = set(path.read_text().splitlines())

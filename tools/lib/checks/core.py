@@ -20,7 +20,7 @@ import common
 import kbuild
 from amtree import AmTree as OrdinaryAmTree, touched
 from branches import tip
-from common import BUILD, CACHE, LINUX, Failure, git, output
+from common import BUILD, CACHE, LINUX, Failure, git, output, ref
 
 CHECK = BUILD / 'check'
 TREE = CHECK / LINUX.name
@@ -245,7 +245,7 @@ class Tree:
 
     def prepare(self):
         if (TREE.exists() and
-                git('rev-parse', '-q', '--verify', 'base^{commit}', cwd=TREE,
+                git('rev-parse', '-q', '--verify', ref('base') + '^{commit}', cwd=TREE,
                     check=False) == self.base):
             return
         shutil.rmtree(TREE, ignore_errors=True)

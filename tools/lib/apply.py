@@ -135,7 +135,7 @@ def main(argv):
     p.add_argument('--force', action='store_true',
                    help='go over edits, keeping them as branches backup/...')
     args = p.parse_args(argv)
-    chain = (common.with_needs(args.topic) if args.topic
+    chain = (common.with_branches(args.topic) if args.topic
              else list(common.topics().values()))
     if not LINUX.exists():
         other = [] if BASE else LINUX.name.split('-')[1:]

@@ -236,7 +236,7 @@ def main(argv):
             print(f'{check.name:11} {check.scope:6} {check.about}')
         return 0
     for name in args.topic or ():
-        common.with_needs(name)
+        common.with_branches(name)
     chosen = wanted(args)
     if not LINUX.exists():
         raise Failure(f'{LINUX} is missing', hint='run tools/apply first')

@@ -262,54 +262,95 @@ def base(name=BASE):
     if not path.exists():
         raise Failure(f'there is no base "{name}"', hint='there are: '
                       + (', '.join(bases()[1:]) or 'none but the main one'))
+    return pinned(path)
+
+
+def pinned(path):
+    """Such a file, read."""
     lines = path.read_text().splitlines()
     return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1)
                 for line in lines if line.strip() and line[0] != '#')
 
 
-HEADING = re.compile(r'# ([\w-]+)(?: \(needs ([\w-]+)\))?: (.+)')
+HEADING = re.compile(r'# ([\w/-]+)(?: \(needs ([\w-]+)\))?: (.+)')
 
 
 class Topic:
-    """One topic of the series file: a heading and its patch files."""
+    """One topic of the series file: a heading and its patch files.
 
-    def __init__(self, name, needs, title):
+    Its @parts come first, and are part of its @patches.
+    """
+
+    def __init__(self, name, needs, title, parts=()):
         self.name, self.needs, self.title = name, needs, title
-        self.patches = []
-        self.dir = OVERLAY / name
+        self.parts = list(parts)
+        self.patches = [p for part in parts for p in part.patches]
+        self.dir = OVERLAY / whole(name)
 
 
-def topics(series=SERIES):
+def whole(name):
+    """The topic of a part, "queue" of "queue/fixes"."""
+    return name.partition('/')[0]
+
+
+def topics(series=SERIES, root=ROOT):
     """A series file, parsed: topic name -> Topic, in series order.
 
     A topic starts with a heading,
         # NAME: TITLE
     or
         # NAME (needs OTHER): TITLE
-    and its patches follow, a path a line.
+    and its patches follow, a path a line.  What of it stands alone may be in
+    front, as a part, with a heading NAME/PART.
     """
     if not series.exists():
         base()      # there may be no such base
         raise Failure(f'there is no file "{series.relative_to(ROOT)}"')
-    found, current = {}, None
+    found, parts, current = {}, [], None
     for n, line in enumerate(series.read_text().splitlines(), 1):
         head = HEADING.fullmatch(line)
         if head:
-            current = Topic(*head.groups())
-            if current.needs and current.needs not in found:
-                raise Failure(f'series:{n}: {current.name} needs '
-                              f'{current.needs}, which is not above it')
-            found[current.name] = current
+            name, needs, title = head.groups()
+            if needs and needs not in found:
+                raise Failure(f'series:{n}: {name} needs {needs}, which is '
+                              'not above it')
+            if parts and whole(parts[0].name) != whole(name):
+                raise Failure(f'series:{n}: behind {parts[-1].name} comes '
+                              f'{whole(parts[0].name)}')
+            if name == whole(name):
+                current = found[name] = Topic(name, needs, title, parts)
+                parts = []
+            else:
+                current = Topic(name, needs, title)
+                parts.append(current)
         elif line and line[0] != '#':
             if not current:
                 raise Failure(f'series:{n}: a patch before any topic heading')
-            current.patches.append(ROOT / line)
+            current.patches.append(root / line)
+    if parts:
+        raise Failure(f'series: behind {parts[-1].name} comes '
+                      f'{whole(parts[0].name)}')
     return found
 
 
+def with_parts(known):
+    """Topics, and behind each the parts of it, by name."""
+    return {each.name: each for topic in known.values()
+            for each in (topic, *topic.parts)}
+
+
+def with_branches(name):
+    """The same as with_needs(), for what works on branches."""
+    chain = with_needs(name)
+    if name != whole(name):
+        raise Failure(f'{name} is a part of {whole(name)}, whose branch has '
+                      'it', hint=f'--topic {whole(name)}')
+    return chain
+
+
 def with_needs(name, known=None):
-    """The topics that @name is applied on, in order, itself last."""
-    known = known or topics()
+    """The topics that a topic or part is applied on, in order, itself last."""
+    known = with_parts(known or topics())
     if name not in known:
         raise Failure(f'no topic "{name}" in series; there are: '
                       + ', '.join(known))

@@ -130,7 +130,7 @@ def main(argv):
     options = p.parse_args(argv)
     names = [t for t in common.topics() if boots(t)]
     if options.topic:
-        names = [common.with_needs(options.topic)[-1].name]
+        names = [common.with_branches(options.topic)[-1].name]
     common.setup()
     step = Steps(3 + len(names))
     step(f'Linux {base()["version"]}: fetch, and apply the series')

@@ -1,30 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write mail-ready patches, signed off by the one who posts them.
 
-Each patch gets From: and Signed-off-by: from git's user.name and user.email,
-today's date, its number, and as To: and Cc: whom the tree's get_maintainer.pl
-names; the cover letter says what the series is based on and goes to all.  With
---topic the patches go to DIR itself, else each topic's to DIR/TOPIC, for every
-topic is a series of its own.  Then:
+git format-patch writes them: From: and Signed-off-by: are git's user.name and
+user.email, To: and Cc: whom the tree's get_maintainer.pl names.  The cover
+letter says what the series is based on, with base-commit: and the ids of the
+patches that it needs.  From --version 2 on it ends with a range-diff against
+the last tag v* of this repository, or --since TAG.  With --topic the mails go
+to DIR itself, else each topic's to DIR/TOPIC, for every topic is a series of
+its own; a part, as tools/list names it, is one, too.  Then:
 
     git send-email DIR/*.patch
 """
 
 import email.header
 import email.utils
-import os
 import pathlib
 import re
 import subprocess
-import time
+import tempfile
 
 import common
-from branches import COVER, relative
-from common import LINUX, ROOT, Failure, output
-
-MIME = ('MIME-Version: 1.0\n'
-        'Content-Type: text/plain; charset=UTF-8\n'
-        'Content-Transfer-Encoding: 8bit\n')
+from amtree import AmTree, touched
+from branches import CONFIG, COVER, lock, relative, tip
+from common import IDENTITY, LINUX, ROOT, Failure, git, output
 
 
 def poster():
@@ -40,16 +38,6 @@ def poster():
     return tuple(found)
 
 
-def signed_off(text, who):
-    """A patch with the poster's Signed-off-by as the last trailer."""
-    line = 'Signed-off-by: {} <{}>'.format(*who)
-    command = ['git', '-c', 'trailer.ifexists=addIfDifferent',
-               'interpret-trailers', '--where', 'end', '--trailer', line]
-    return subprocess.run(command, input=text, text=True, check=True,
-                          capture_output=True, encoding='utf-8',
-                          env=dict(os.environ, **common.GIT_ENV)).stdout
-
-
 def sender(who):
     """The poster as an address header says it."""
     if who[0].isascii():
@@ -58,74 +46,121 @@ def sender(who):
 
 
 def recipients(patches):
-    """Maintainers, and lists and reviewers, of patch files."""
+    """Maintainers as --to, and lists and reviewers as --cc."""
     script = LINUX / 'scripts/get_maintainer.pl'
     if not script.exists():
-        return [], []
-    found = [output([script, '--no-git', '--no-git-fallback', '--no-rolestats',
-                     *kinds, *patches], cwd=LINUX).splitlines()
-             for kinds in (['--nol', '--nor'], ['--nom'])]
-    return found[0], [who for who in found[1] if who not in found[0]]
+        return []
+    to, cc = (output([script, '--no-git', '--no-git-fallback',
+                      '--no-rolestats', *kinds, *patches],
+                     cwd=LINUX).splitlines()
+              for kinds in (['--nol', '--nor'], ['--nom']))
+    return [*(f'--to={a}' for a in to), *(f'--cc={a}' for a in cc
+                                          if a not in to)]
 
 
-def with_headers(text, who, tag, date, to, cc):
-    """A patch file with the headers of a mail to send."""
-    head, body = text.split('\n\n', 1)
-    for name, people in ('To', to), ('Cc', cc):
-        if people:
-            head += f'\n{name}: ' + ',\n '.join(people)
-    head = re.sub(r'(?m)^From: .*', lambda _: f'From: {sender(who)}', head,
-                  count=1)
-    head = re.sub(r'(?m)^Date: .*', f'Date: {date}', head, count=1)
-    head = re.sub(r'(?m)^(Subject: )\[PATCH[^]]*\]', rf'\1[{tag}]', head,
-                  count=1)
-    if not body.isascii() and 'Content-Type:' not in head:
-        head += '\n' + MIME.rstrip('\n')
-    return head + '\n\n' + body
+def committed(name, known, root):
+    """The commits of a topic on a root commit: what is below them, the last."""
+    chain = common.with_needs(name, known)
+    onto = end = root
+    with AmTree(touched(p for t in chain for p in t.patches)) as amtree:
+        for topic in chain:
+            onto, end = end, amtree.am(topic.name, end, topic.patches)
+    return onto, end
 
 
-def cover_text(topic, who):
-    """The cover letter, its shortlog under the poster's name."""
-    path = topic.dir / COVER
-    if not path.exists():
-        raise Failure(f'there is no {relative(path)}',
-                      hint='tools/refresh makes it')
+def last_tag():
+    return git('describe', '--tags', '--abbrev=0', '--match=v[0-9]*',
+               cwd=ROOT, check=False)
+
+
+def tagged(tag, name):
+    """The same commits as a tag of this repository has them."""
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = pathlib.Path(tmp)
+        git('archive', '-o', tmp / 'tar', tag, 'series', 'patches', cwd=ROOT)
+        output(['tar', '-xf', tmp / 'tar', '-C', tmp])
+        pin = common.pinned(tmp / 'patches/base')
+        if not git('cat-file', '-t', pin['root'], check=False):
+            raise Failure(f'{tag} is on Linux {pin["version"]}, which is not '
+                          'here', hint=f'tools/fetch --version '
+                          f'{pin["version"]} makes it')
+        return committed(name, common.topics(tmp / 'series', tmp),
+                         pin['root'])
+
+
+def cover_text(topic):
+    """Title and text of a cover letter."""
+    title, name = topic.title, common.whole(topic.name)
+    if topic.name != name:
+        text = (f'Fixes that stand alone.  The series\n"'
+                f'{common.topics()[name].title}"\nbuilds on them.')
+    else:
+        path = topic.dir / COVER
+        if not path.exists():
+            raise Failure(f'there is no {relative(path)}',
+                          hint='tools/refresh makes it')
+        head, text = path.read_text(encoding='utf-8').split('\n\n', 1)
+        title = re.search(r'(?ms)^Subject: \[.*?\] (.*?)(?=\n\S|\Z)', head)[1]
+        text = re.split(rf'(?m)^{IDENTITY[0]} \(\d+\):$', text)[0]
     based = f'Based on {common.base()["tag"]}'
     if topic.needs:
         below = common.topics()[topic.needs]
         based += f' and the series "{below.title}"'
-    own = re.compile(rf'(?m)^{common.IDENTITY[0]} (\(\d+\):)$')
-    return own.sub(lambda m: f'{based}.\n\n{who[0]} {m[1]}',
-                   path.read_text(encoding='utf-8'))
+    return title, f'{text.rstrip()}\n\n{based}.'
 
 
-def mails(topic, who, prefix, version):
-    """The mails of a topic: file name -> content."""
-    if not topic.patches:
-        raise Failure(f'{topic.name} has no patches')
-    total, now = len(topic.patches), time.time()
-    texts = {COVER: cover_text(topic, who)}
-    for path in topic.patches:
-        texts[path.name] = signed_off(path.read_text(encoding='utf-8'), who)
-    for n, (name, text) in enumerate(texts.items()):
-        tag = f'{prefix} {n:0{len(str(total))}}/{total}'
-        # A second apart, so that mailers keep the order.
-        date = email.utils.formatdate(now + n, localtime=True)
-        to, cc = recipients(topic.patches[n - 1:n] if n else topic.patches)
-        yield (f'v{version}-{name}' if version > 1 else name,
-               with_headers(text, who, tag, date, to, cc))
+def upstream_commit():
+    """The commit of the base's tag, if the tree was made from it."""
+    pin = common.base()
+    return pin.get('commit') or git('rev-parse', '-q', '--verify',
+                                    f'refs/tags/{pin["tag"]}^{{commit}}',
+                                    check=False)
+
+
+def finished(text, topic, who):
+    """A file of git format-patch's under the poster's name."""
+    text = text.replace('From: {} <{}>'.format(*IDENTITY),
+                        f'From: {sender(who)}', 1)
+    text = re.sub(rf'(?m)^{IDENTITY[0]} (\(\d+\):)$',
+                  lambda m: f'{who[0]} {m[1]}', text)
+    title, about = cover_text(topic)
+    text = text.replace('*** SUBJECT HERE ***', title)
+    text = text.replace('*** BLURB HERE ***', about)
+    # The root commit of build/linux is not upstream's.
+    known = upstream_commit()
+    return text.replace(f'base-commit: {tip("base")}\n',
+                        f'base-commit: {known}\n' if known else '')
 
 
 def export(topic, to, args, who):
-    prefix = 'RFC PATCH' if args.rfc else 'PATCH'
+    if not topic.patches:
+        raise Failure(f'{topic.name} has no patches')
+    cover_text(topic)       # it may be missing
+    start, end = committed(topic.name, None, tip('base'))
+    options = recipients(topic.patches)
+    options += ['--rfc'] if args.rfc else []
     if args.version > 1:
-        prefix += f' v{args.version}'
-    files = dict(mails(topic, who, prefix, args.version))
+        options.append(f'-v{args.version}')
+        since = args.since or last_tag()
+        if since:
+            options.append('--range-diff={}..{}'.format(
+                *tagged(since, topic.name)))
+        else:
+            print('no range-diff: this repository has no tag v*')
     to.mkdir(parents=True, exist_ok=True)
+    git(*CONFIG, 'format-patch', '--cover-letter', '--numbered', '--signoff',
+        '--full-index', f'--base={tip("base")}', *options, '-o', to.resolve(),
+        f'{start}..{end}', env={'GIT_COMMITTER_NAME': who[0],
+                                'GIT_COMMITTER_EMAIL': who[1]})
+    files = {path: finished(path.read_text(encoding='utf-8'), topic, who)
+             for path in sorted(to.iterdir())}
     if args.mbox:
-        files = {f'{topic.name}.mbox': '\n'.join(files.values())}
-    for name, text in files.items():
-        (to / name).write_text(text, encoding='utf-8')
+        for path in files:
+            path.unlink()
+        files = {to / f'{topic.name.replace("/", "-")}.mbox':
+                 '\n'.join(files.values())}
+    for path, text in files.items():
+        path.write_text(text, encoding='utf-8')
     print(f'{topic.name}: cover letter and {len(topic.patches)} patches in {to}')
 
 
@@ -133,9 +168,11 @@ def main(argv):
     p = common.parser(__doc__)
     p.add_argument('--to', required=True, metavar='DIR', type=pathlib.Path,
                    help='an empty directory, or one to make')
-    p.add_argument('--topic', help='this topic only')
+    p.add_argument('--topic', help='this topic, or part of one, only')
     p.add_argument('--version', type=int, default=1, metavar='N',
                    help='number the posting: [PATCH vN 1/5]')
+    p.add_argument('--since', metavar='TAG',
+                   help='what the range-diff is against')
     p.add_argument('--rfc', action='store_true', help='[RFC PATCH 1/5]')
     p.add_argument('--mbox', action='store_true',
                    help='one file for "b4 am -m" or "git am"')
@@ -145,9 +182,16 @@ def main(argv):
     who = poster()
     if args.to.exists() and (not args.to.is_dir() or any(args.to.iterdir())):
         raise Failure(f'{args.to} is not an empty directory')
+    if not LINUX.exists():
+        raise Failure(f'there is no {relative(LINUX)}',
+                      hint='tools/apply makes it')
+    topics = common.topics()
     if args.topic:
-        export(common.with_needs(args.topic)[-1], args.to, args, who)
-    else:
-        for topic in common.topics().values():
-            export(topic, args.to / topic.name, args, who)
+        topics = {'': common.with_needs(args.topic)[-1]}
+    with lock():
+        for name, topic in topics.items():
+            export(topic, args.to / name, args, who)
+    if not upstream_commit():
+        print(f'no base-commit: {relative(LINUX)} was not made from '
+              f'{common.base()["tag"]} itself (tools/fetch --from CLONE)')
     return 0

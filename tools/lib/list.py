@@ -3,7 +3,7 @@
 
   git am -3 $(/path/to/here/tools/list TOPIC)
                         apply a topic to the tree that you are in
-  tools/list            name the topics
+  tools/list            name the topics, and parts of them that stand alone
 """
 
 import common
@@ -16,10 +16,9 @@ def main(argv):
     if not args.topic:
         cells = [(t.name, f'{len(t.patches)} patches',
                   f'needs {t.needs}' if t.needs else '', t.title)
-                 for t in common.topics().values()]
+                 for t in common.with_parts(common.topics()).values()]
         print('\n'.join(common.aligned(cells)))
-    chain = {t.name: t for name in args.topic
-             for t in common.with_needs(name)}
-    for topic in chain.values():
-        for patch in topic.patches:
-            print(patch)
+    patches = [p for name in args.topic for t in common.with_needs(name)
+               for p in t.patches]
+    for patch in dict.fromkeys(patches):
+        print(patch)

@@ -143,19 +143,38 @@ def placed(topic, start, end, files):
 
 
 def in_series(text, topic, paths):
-    """The text of series with @paths as the topic's patches."""
+    """The text of series with @paths as the topic's patches.
+
+    A patch stays in the part that it is in; a new one goes where the patch in
+    front of it is.
+    """
+    sections = [*topic.parts, topic]
+    home = {}
+    for n, section in enumerate(sections):
+        for patch in section.patches:
+            home.setdefault(subject(patch.name), n)
+    at, those = 0 if home else len(topic.parts), [[] for _ in sections]
+    for path in paths:
+        at = max(at, home.get(subject(path.name), at))
+        those[at].append(path)
+    for section, paths in zip(sections, those):
+        text = in_section(text, section.name, paths)
+    return text
+
+
+def in_section(text, name, paths):
+    """The text of series with @paths below the heading of @name."""
     lines = text.splitlines()
     heads = [n for n, line in enumerate(lines) if HEADING.fullmatch(line)]
     start = next(n for n in heads
-                 if HEADING.fullmatch(lines[n])[1] == topic.name) + 1
+                 if HEADING.fullmatch(lines[n])[1] == name) + 1
     end = next((n for n in heads if n >= start), len(lines))
     section = lines[start:end]
     kept = [line for line in section if not line or line[0] == '#']
     # Where the first patch is, or else below the heading's comment.
-    wanted = (lambda x: x and x[0] != '#') if topic.patches else (
-        lambda x: not x)
-    at = next((n for n, line in enumerate(section) if wanted(line)),
-              len(section))
+    found = [n for n, line in enumerate(section) if line and line[0] != '#']
+    found += [n for n, line in enumerate(section) if not line]
+    at = found[0] if found else len(section)
     kept[at:at] = [relative(path) for path in paths]
     return '\n'.join(lines[:start] + kept + lines[end:]) + '\n'
 
@@ -222,7 +241,7 @@ def main(argv):
     p.add_argument('--force', action='store_true',
                    help='write over patch files that were edited by hand')
     args = p.parse_args(argv)
-    chain = (common.with_needs(args.topic)[-1:] if args.topic
+    chain = (common.with_branches(args.topic)[-1:] if args.topic
              else list(common.topics().values()))
     if not LINUX.exists():
         raise Failure(f'there is no {relative(LINUX)}',

@@ -1002,7 +1002,8 @@ class Export(Case):
                          for t in files]
                 self.assertEqual(found, subjects)
                 self.assertNotIn('mm-series', ''.join(files))
-                self.assertIn('Based on v7.2.6.\n\nZoë Poster (2):', files[0])
+                self.assertIn('\n\nLib: add a queue.\n\nBased on v7.2.6.\n\n'
+                              'Zoë Poster (2):\n', files[0])
                 shutil.rmtree(self.to)
 
     def test_all_topics_each_in_its_directory(self):
@@ -1012,6 +1013,56 @@ class Export(Case):
         cover = (self.to / 'pool/0000-cover-letter.patch').read_text()
         self.assertIn('Based on v7.2.6 and the series "lib: add a queue".',
                       cover)
+        self.assertEqual(cover.count('prerequisite-patch-id: '), 2)
+
+    def test_base_commit_is_upstreams(self):
+        self.assertIn('no base-commit', self.ok('export', '--to', self.to))
+        self.assertNotIn('base-commit', (
+            self.to / 'zs/0000-cover-letter.patch').read_text())
+        self.box.git('tag', 'v7.2.6', 'base')
+        shutil.rmtree(self.to)
+        self.ok('export', '--to', self.to, '--topic', 'zs')
+        self.assertIn(f'base-commit: {self.box.git("rev-parse", "base")}\n', (
+            self.to / '0000-cover-letter.patch').read_text())
+
+    def test_range_diff_to_the_last_tag(self):
+        self.assertIn('no tag', self.ok('export', '--to', self.to,
+                                        '--topic', 'zs', '--version', '2'))
+        for command in (['init', '-q'], ['add', 'series', 'patches'],
+                        ['commit', '-qm', 'x'], ['tag', 'v1']):
+            self.box.git(*command, cwd=self.box.root)
+        patch = self.patch('zs', '0001')
+        patch.write_text(patch.read_text().replace('z20', 'y20'))
+        shutil.rmtree(self.to)
+        self.ok('export', '--to', self.to, '--topic', 'zs', '--version', '2')
+        cover = (self.to / 'v2-0000-cover-letter.patch').read_text()
+        self.assertIn('\nRange-diff against v1:\n1:  ', cover)
+        self.assertRegex(cover, r'(?m)^ +-\+\tz20\(\);\n +\+\+\ty20\(\);$')
+
+    def test_part(self):
+        series = self.box.root / 'series'
+        series.write_text(series.read_text().replace(
+            '# queue: lib: add a queue', '# queue/fixes: lib: first').replace(
+            'patches/queue/0002', '# queue: lib: add a queue\n'
+            'patches/queue/0002'))
+        self.assertIn('queue/fixes  1 patches', self.ok('list'))
+        self.assertEqual(len(self.ok('list', 'queue/fixes', 'queue')
+                             .splitlines()), 2)
+        self.assertIn('up to date', self.ok('refresh'))
+        self.ok('export', '--to', self.to, '--topic', 'queue/fixes')
+        self.assertEqual([p.name for p in sorted(self.to.iterdir())],
+                         ['0000-cover-letter.patch',
+                          '0001-lib-add-a-queue.patch'])
+        cover = (self.to / '0000-cover-letter.patch').read_text()
+        self.assertIn('Subject: [PATCH 0/1] lib: first\n', cover)
+        self.fails('apply', '--topic', 'queue/fixes', says=['part of queue'])
+        self.box.git('checkout', '-q', 'queue')
+        self.box.commit('lib: more\n\nBody.', {'lib/more.c': '1\n'})
+        self.ok('refresh', '--topic', 'queue')
+        self.assertIn('lib: first\n# A remark.\npatches/queue/0001-lib-add-a-'
+                      'queue.patch\n# queue: lib: add a queue\npatches/queue/'
+                      '0002-lib-use-the-queue.patch\npatches/queue/0003-lib-'
+                      'more.patch\n', series.read_text())
 
     def test_recipients_and_mbox(self):
         write(self.box.linux, {'scripts/get_maintainer.pl': """#!/bin/sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The topic applies by git am to base, or to what it needs."""
+"""The topic, and each part of it, applies by git am to what it needs."""
 
 SCOPE, WHEN = 'topic', 'fast'
 
@@ -8,5 +8,6 @@ def check(at, topic):
     series = at.series
     for needed in series.chain(topic)[:-1]:
         series.applied(needed)
-    series.commits(topic)
+    for each in *topic.parts, topic:
+        series.commits(each)
     yield from ()

@@ -30,9 +30,12 @@ def topic_files(topic):
     if not topic.patches:
         yield Fault(f'{topic.name} has no patches yet', 'note')
         return
-    if len(topic.patches) > MOST_PATCHES:
-        yield Fault(f'{topic.name} has {len(topic.patches)} patches; at most '
-                    f'{MOST_PATCHES} are read by anybody')
+    parts = sum(len(part.patches) for part in topic.parts)
+    for n in *(len(part.patches) for part in topic.parts), \
+            len(topic.patches) - parts:
+        if n > MOST_PATCHES:
+            yield Fault(f'{topic.name} has {n} patches in one part; at most '
+                        f'{MOST_PATCHES} are read by anybody')
     if BASE:
         return
     for n, path in enumerate(topic.patches, 1):
@@ -50,7 +53,7 @@ def check(at, _):
     series = at.series
     text = SERIES.read_text()
     for n, line in enumerate(text.splitlines(), 1):
-        if re.match(r'#\s*[\w-]+\s*(\(.*\))?:', line) \
+        if re.match(r'#\s*[\w/-]+\s*(\(.*\))?:', line) \
                 and not HEADING.fullmatch(line):
             yield Fault(f'series:{n}: not a heading: {line}')
     yield from listing(series)

@@ -4,9 +4,15 @@
 import importlib
 import sys
 
+# No f-string yet: what says this must be read by any Python.
+if sys.version_info < (3, 11):
+    sys.exit('The tools need Python 3.11 or later; python3 is %s here.\n'
+             '  Put a newer one into PATH as python3.'
+             % sys.version.split()[0])
+
 # What is imported may read the command line.
 name = sys.argv.pop(1)
-sys.argv[0] = f'tools/{name}'
+sys.argv[0] = 'tools/' + name
 sys.dont_write_bytecode = True
 
 import common  # noqa: E402

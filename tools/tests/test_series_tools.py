@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -1098,6 +1099,18 @@ class Export(Case):
         self.assertEqual(r.stdout.count('Result: OK'), 2, r.stdout)
         self.assertRegex(r.stdout, r'(?m)^From: .*<zoe@example.net>$')
         self.assertIn('Subject: [PATCH 1/1] lib: add a pool', r.stdout)
+
+
+class Common(Case):
+    def test_old_python(self):
+        launch = TOOLS / 'lib/launch.py'
+        code = ('import runpy, sys; sys.version_info = (3, 10); '
+                f'runpy.run_path({str(launch)!r}, run_name="__main__")')
+        r = subprocess.run([sys.executable, '-c', code, 'list'], text=True,
+                           env=self.box.env, capture_output=True)
+        self.assertEqual(r.returncode, 1)
+        self.assertTrue(r.stderr.startswith('The tools need Python 3.11'),
+                        r.stderr)
 
 
 class Setup(Case):

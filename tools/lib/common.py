@@ -6,6 +6,7 @@ that a user can cause or mend; run_tool() prints it without a traceback.
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -52,8 +53,16 @@ LINUX = BUILD / TREE
 REPOSITORY = BUILD / 'linux.git'
 LOGS = BUILD / 'logs' / BASE
 RESULTS = ROOT / 'Documentation' / 'results'
-CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
-                     pathlib.Path.home() / '.cache') / 'mm-series'
+
+def cache():
+    """Where files are kept; build/ is for users that have no home."""
+    with contextlib.suppress(RuntimeError):
+        return pathlib.Path(os.environ.get('XDG_CACHE_HOME') or
+                            pathlib.Path.home() / '.cache') / 'mm-series'
+    return BUILD / 'cache'
+
+
+CACHE = cache()
 
 # The user's git configuration must not show in a patch or a commit id.
 IDENTITY = ('mm-series', 'mm-series@example.org')

@@ -1112,6 +1112,17 @@ class Common(Case):
         self.assertTrue(r.stderr.startswith('The tools need Python 3.11'),
                         r.stderr)
 
+    def test_user_without_home(self):
+        for name in 'HOME', 'XDG_CACHE_HOME':
+            del self.box.env[name]
+        code = ('import os, pwd, sys; os.getuid = lambda: 54321; '
+                'pwd.getpwuid = lambda uid: {}[uid]; import common; '
+                'print(common.CACHE)')
+        env = dict(self.box.env, PYTHONPATH=str(TOOLS / 'lib'))
+        out = subprocess.run([sys.executable, '-c', code], env=env, text=True,
+                             check=True, capture_output=True).stdout
+        self.assertEqual(out, f'{self.box.root}/build/cache\n')
+
 
 class Setup(Case):
     template = 'empty'

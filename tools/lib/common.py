@@ -108,6 +108,17 @@ class Failure(Exception):
             *(f'| {line}' for line in self.lines())))
 
 
+def remedy(e):
+    """What a user can do about an OSError, as a line, or ''."""
+    path = pathlib.Path(str(e.filename or '/'))
+    if e.filename and (path.is_relative_to(CACHE)
+                       or CACHE.is_relative_to(path)):
+        return '\n  XDG_CACHE_HOME=DIR puts the cache elsewhere'
+    if isinstance(e, PermissionError):
+        return '\n  work as the user whom it belongs to'
+    return ''
+
+
 def run_tool(main, argv=None):
     """Run a tool's main(argv); end with 1 and a message on a Failure."""
     name = pathlib.Path(sys.argv[0]).name
@@ -127,7 +138,7 @@ def run_tool(main, argv=None):
         sys.exit(141)
     except OSError as e:
         where = f'{e.filename}: ' if e.filename else ''
-        print(f'{name}: {where}{e.strerror or e}', file=sys.stderr)
+        print(f'{name}: {where}{e.strerror or e}{remedy(e)}', file=sys.stderr)
         sys.exit(1)
 
 

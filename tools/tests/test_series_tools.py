@@ -1162,6 +1162,12 @@ class Setup(Case):
                          ['install', 'update', 'install'])
         self.assertTrue(calls[-1].endswith(' bc'), calls)
 
+    @unittest.skipUnless(os.path.exists(KEYRING), 'no Debian')
+    def test_cache_that_cannot_be(self):
+        for home in '/dev/null', '/proc/no':
+            self.box.env['XDG_CACHE_HOME'] = home
+            self.fails('herd7', says=[home, 'XDG_CACHE_HOME=DIR'])
+
     def test_herd7_says_why_not(self):
         out = self.fails('herd7', says=['no herd7: '])
         self.assertEqual(out.count('\n'), 1)

@@ -276,10 +276,13 @@ def bases():
     return ['', *sorted(p.parent.name for p in PATCHES.glob('*/base'))]
 
 
+PINNED = 'version', 'tag', 'suite', 'file', 'sha256', 'git', 'web'
+
+
 def base(name=BASE):
     """A pinned tree: patches/base, or patches/NAME/base, as a dict."""
     path = PATCHES / name / 'base'
-    if not path.exists():
+    if name and not path.exists():
         raise Failure(f'there is no base "{name}"', hint='there are: '
                       + (', '.join(bases()[1:]) or 'none but the main one'))
     return pinned(path)
@@ -287,9 +290,12 @@ def base(name=BASE):
 
 def pinned(path):
     """Such a file, read."""
-    lines = path.read_text().splitlines()
-    return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1)
-                for line in lines if line.strip() and line[0] != '#')
+    pin = dict(re.findall(r'(?m)^(\w+) *= *(.+)',
+                          path.read_text() if path.exists() else ''))
+    if lacks := [key for key in PINNED if key not in pin]:
+        raise Failure(f'{os.path.relpath(path, ROOT)} lacks '
+                      + ', '.join(lacks), hint='git checkout has it as it was')
+    return pin
 
 
 HEADING = re.compile(r'# ([\w/-]+)(?: \(needs ([\w-]+)\))?: (.+)')

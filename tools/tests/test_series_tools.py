@@ -1112,6 +1112,17 @@ class Common(Case):
         self.assertTrue(r.stderr.startswith('The tools need Python 3.11'),
                         r.stderr)
 
+    def test_damaged_base(self):
+        base = self.box.root / 'patches/base'
+        text = base.read_text()
+        for damaged in (text.replace('version', '# version'), 'junk\n', None):
+            base.unlink()
+            if damaged:
+                base.write_text(damaged)
+            for tool in 'fetch', 'refresh':
+                self.fails(tool, says=['patches/base lacks version'])
+            base.write_text(text)
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -137,7 +137,7 @@ def main(argv):
     args = p.parse_args(argv)
     chain = (common.with_branches(args.topic) if args.topic
              else list(common.topics().values()))
-    if not LINUX.exists():
+    if not (LINUX / '.git').exists():
         other = [] if BASE else LINUX.name.split('-')[1:]
         if subprocess.run([TOOLS / 'fetch', *(f'--version={version}'
                                               for version in other)]).returncode:

@@ -21,7 +21,7 @@ def main(argv):
     p.add_argument('config', nargs='*', help='fragments of configs/')
     p.add_argument('--clang', action='store_true', help='build with LLVM=-19')
     args = p.parse_args(argv)
-    if not LINUX.exists():
-        raise Failure(f'{LINUX} is missing', hint='run tools/apply first')
+    if not (LINUX / 'Makefile').exists():
+        raise Failure(f'{LINUX} holds no kernel', hint='run tools/apply first')
     print(kbuild.build(kbuild.arch(args.arch), LINUX, args.config,
                        clang=args.clang))

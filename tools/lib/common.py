@@ -73,6 +73,8 @@ GIT_ENV = {
     'GIT_COMMITTER_NAME': IDENTITY[0], 'GIT_COMMITTER_EMAIL': IDENTITY[1],
     'GIT_EDITOR': 'true', 'GIT_PAGER': 'cat',
     'LC_ALL': 'C.UTF-8', 'TZ': 'UTC',
+    # A directory in build/ that is no repository is not one of ours, either.
+    'GIT_CEILING_DIRECTORIES': str(BUILD),
 }
 
 

@@ -544,6 +544,17 @@ class Apply(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn('another tool is at work', r.stderr)
 
+    def test_what_is_no_tree(self):
+        self.box.git('init', '-q', cwd=self.box.root)
+        self.box.git('commit', '-q', '--allow-empty', '-m', 'Linux 7.2.6',
+                     cwd=self.box.root)
+        shutil.rmtree(self.box.linux)
+        self.box.linux.mkdir()
+        self.fails('apply', says=['move it away'])
+        self.fails('refresh', says=['no git repository', 'tools/apply'])
+        self.fails('build', 'x86_64', says=['no kernel', 'tools/apply'])
+        self.fails('port', self.box.linux, says=['no git repository'])
+
     def test_unknown_topic_and_missing_file(self):
         self.fails('apply', '--topic', 'no', says=['queue, pool, zs'])
         self.patch('zs', '0001').unlink()

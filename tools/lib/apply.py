@@ -110,6 +110,7 @@ def move(new, target, record):
 
 
 def apply(chain, target, force):
+    common.need_base()
     record = Record()
     edits = list(work_tree_edits())
     edits += [e for t in chain for e in branch_edits(t, record)]

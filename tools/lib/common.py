@@ -253,6 +253,19 @@ def ref(name, tree=TREE):
     return f'{version}/{name}' if version else name
 
 
+def need_base():
+    """Refuse to work on a branch base that is not what fetch made."""
+    base = f'refs/heads/{ref("base")}'
+    if not git('for-each-ref', base):
+        raise Failure(f'{LINUX} has no branch {ref("base")}',
+                      hint='move it away; tools/apply makes it anew')
+    root = git('rev-list', '--max-parents=0', base)
+    if git('rev-parse', base) != root:
+        raise Failure(f'branch {ref("base")} holds commits of its own; they belong on '
+                      'the branch of a topic', hint='take them there, then: '
+                      f'git -C {LINUX} branch -f {ref("base")} {root[:12]}')
+
+
 def sha256(path):
     with open(path, 'rb') as f:
         return hashlib.file_digest(f, 'sha256').hexdigest()

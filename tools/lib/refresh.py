@@ -260,6 +260,7 @@ def guard_edits(record):
 
 
 def refresh_all(chain, args):
+    common.need_base()
     check_version()
     record, changed = Record(), []
     guard_edits(record)

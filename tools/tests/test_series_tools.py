@@ -544,6 +544,20 @@ class Apply(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn('another tool is at work', r.stderr)
 
+    def test_base_that_is_not_what_fetch_made(self):
+        tips = self.box.git('for-each-ref', 'refs/heads/zs')
+        self.box.git('checkout', '-q', 'base')
+        self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})
+        for args in ('apply',), ('apply', '--force'), ('refresh',):
+            out = self.fails(*args, says=['branch base holds commits'])
+        self.assertEqual(self.box.git('for-each-ref', 'refs/heads/zs'), tips)
+        self.box.git('checkout', '-q', '-b', 'mine')
+        subprocess.run(shlex.split(re.search('git -C .*', out)[0]), check=True)
+        self.ok('apply')
+        self.box.git('branch', '-D', 'base')
+        for tool in 'apply', 'refresh':
+            self.fails(tool, says=['no branch base', 'tools/apply'])
+
     def test_what_is_no_tree(self):
         self.box.git('init', '-q', cwd=self.box.root)
         self.box.git('commit', '-q', '--allow-empty', '-m', 'Linux 7.2.6',

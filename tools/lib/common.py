@@ -208,6 +208,9 @@ def output(cmd, check=True, **kw):
     except FileNotFoundError:
         raise Failure(f'{cmd[0]} is not installed',
                       hint='tools/setup installs what is missing')
+    if 'detected dubious ownership' in r.stderr:
+        raise Failure(f'{kw.get("cwd", ".")} belongs to another user',
+                      hint='work as that user, or make it yours with chown')
     if r.returncode and check:
         said = (r.stderr or r.stdout).strip().splitlines()
         raise Failure(f'{shlex.join(map(str, cmd))} failed '

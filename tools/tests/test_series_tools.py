@@ -544,6 +544,12 @@ class Apply(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn('another tool is at work', r.stderr)
 
+    @unittest.skipIf(os.getuid(), 'only root can give files away')
+    def test_tree_of_another_user(self):
+        subprocess.run(['chown', '-R', '1:1', self.box.linux], check=True)
+        for tool in 'apply', 'refresh', 'fetch':
+            self.fails(tool, says=['belongs to another user', 'chown'])
+
     def test_base_that_is_not_what_fetch_made(self):
         tips = self.box.git('for-each-ref', 'refs/heads/zs')
         self.box.git('checkout', '-q', 'base')

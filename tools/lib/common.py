@@ -98,7 +98,8 @@ class Failure(Exception):
         if self.excerpt or not self.log:
             return self.excerpt
         text = pathlib.Path(self.log).read_text(errors='replace')
-        return text.splitlines()[-25:]
+        return [line for n, line in enumerate(text.splitlines())
+                if n or not line.startswith('$ ')][-25:]
 
     def shown(self, indent):
         """The log's name and these lines, to print."""
@@ -182,7 +183,8 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
     log = log or log_path(what)
     env = dict(os.environ, **kw.pop('env', {}))
     with open(log, 'w') as out:
-        out.write('$ ' + shlex.join(map(str, cmd)) + '\n')
+        out.write('$ ' + shlex.join(map(str, cmd)).replace('\n', "'$'\\n''")
+                  + '\n')
         out.flush()
         try:
             rc = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=out,
@@ -194,8 +196,7 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
         except subprocess.TimeoutExpired:
             raise Failure(f'{what}: no end after {kw["timeout"]} s', log, hint)
     if rc and check:
-        raise Failure(f'{what} failed ({rc}): {shlex.join(map(str, cmd))}',
-                      log, hint)
+        raise Failure(f'{what} failed ({rc})', log, hint)
     return rc
 
 

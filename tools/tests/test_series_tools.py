@@ -1154,6 +1154,19 @@ class Common(Case):
                 self.fails(tool, says=['patches/base lacks version'])
             base.write_text(text)
 
+    def test_a_failed_command(self):
+        code = ('import common; common.run_tool(lambda _: common.run('
+                '["sh", "-c", "echo why\\nexit 3"], "the step"))')
+        r = subprocess.run([sys.executable, '-c', code], text=True,
+                           env=dict(self.box.env, PYTHONPATH=TOOLS / 'lib'),
+                           capture_output=True)
+        log = self.box.root / 'build/logs/the-step.log'
+        self.assertEqual(r.stderr, '-c: the step failed (3)\n'
+                         f'  log: {log}; its end:\n  | why\n')
+        command = log.read_text().splitlines()[0].removeprefix('$ ')
+        r = subprocess.run(['bash', '-c', command], capture_output=True)
+        self.assertEqual((r.returncode, r.stdout), (3, b'why\n'))
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -86,7 +86,10 @@ class AmTree:
     def _report(self, name, patches, log):
         at = self._git_path('rebase-apply/next')
         if not at.exists():
-            raise Failure(f'git am failed for {name}', log)
+            strange = [p for p in patches if not touched([p])] or patches
+            raise Failure(f'{relative(strange[0])} is no patch that git am '
+                          f'takes, so {name} cannot be made', log,
+                          f'{relative(LINUX)} is as it was before')
         patch = patches[int(at.read_text()) - 1]
         errors = re.findall('(?m)^error: (.*)', log.read_text())
         bad = [f for f in touched([patch]) if any(f in e for e in errors)]

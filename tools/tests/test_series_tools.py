@@ -544,6 +544,15 @@ class Apply(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn('another tool is at work', r.stderr)
 
+    def test_a_file_that_is_no_patch(self):
+        before = self.box.state()
+        for junk in '', 'junk\n':
+            self.patch('queue', '0001').write_text(junk)
+            out = self.fails('apply', says=[
+                'patches/queue/0001-lib-add-a-queue.patch is no patch'])
+            self.assertNotIn('xfuncname', out)
+            self.assertEqual(self.box.state(), before)
+
     @unittest.skipIf(os.getuid(), 'only root can give files away')
     def test_tree_of_another_user(self):
         subprocess.run(['chown', '-R', '1:1', self.box.linux], check=True)

@@ -21,6 +21,9 @@ def main(argv):
     p.add_argument('config', nargs='*', help='fragments of configs/')
     p.add_argument('--clang', action='store_true', help='build with LLVM=-19')
     args = p.parse_args(argv)
+    if others := set(args.config) & set(kbuild.ARCHES):
+        raise Failure(f'one architecture at a time, not {" ".join(others)} '
+                      f'on top of {args.arch}')
     if not (LINUX / 'Makefile').exists():
         raise Failure(f'{LINUX} holds no kernel', hint='run tools/apply first')
     print(kbuild.build(kbuild.arch(args.arch), LINUX, args.config,

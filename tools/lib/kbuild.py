@@ -142,12 +142,14 @@ def configure(arch, tree, out, files, clang=False):
     run([str(tree / 'scripts/kconfig/merge_config.sh'), '-n', '-Q',
          '-O', str(out), *map(str, files)],
         f'configuring {out.name}', log=log, cwd=tree, env=env)
-    missed = re.findall(r'WARNING: Value requested for (\w+) not in final',
-                        log.read_text())
+    missed = re.findall(r'WARNING: Value requested for (\w+) not in final.*\n'
+                        r'.*: *(.*)\n.*: *(.*)', log.read_text())
     if missed:
         raise Failure(f'{out.name}: not in the final .config as requested: '
-                      + ' '.join(missed), log,
-                      'a dependency in configs/ or kunit/ is missing')
+                      + ' '.join(name for name, _, _ in missed), log,
+                      'a dependency in configs/ or kunit/ is missing',
+                      [f'wanted {wanted}, is {found or "not there"}'
+                       for _, wanted, found in missed])
 
 
 def compile(arch, tree, out, targets, clang=False):

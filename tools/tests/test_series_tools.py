@@ -1176,6 +1176,20 @@ class Common(Case):
         r = subprocess.run(['bash', '-c', command], capture_output=True)
         self.assertEqual((r.returncode, r.stdout), (3, b'why\n'))
 
+    def test_a_symbol_that_cannot_be_had(self):
+        write(self.box.linux, {'scripts/kconfig/merge_config.sh': '''#!/bin/sh
+            echo 'WARNING: Value requested for CONFIG_A not in final .config'
+            echo 'Requested value: CONFIG_A=y'
+            echo 'Actual value:    '
+            seq 30'''})
+        (self.box.linux / 'scripts/kconfig/merge_config.sh').chmod(0o755)
+        for name in 'common', 'x86_64', 'arm64':
+            write(self.box.root, {f'configs/{name}.config': ''})
+        self.box.commit('x', {'Kconfig': 'config A\n'})
+        self.fails('build', 'x86_64', says=[
+            'as requested: CONFIG_A\n', '| wanted CONFIG_A=y, is not there\n'])
+        self.fails('build', 'x86_64', 'arm64', says=['one architecture'])
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -259,6 +259,17 @@ def guard_edits(record):
         raise Failure(SERIES_EDITED, hint=hint)
 
 
+def not_written():
+    """What looks like work for a patch and is on no topic's branch."""
+    for name in git('ls-files', '--others', '--exclude-standard').splitlines():
+        yield f'{name} is in no commit; git add it if a patch is to have it'
+    branches = [b for b in ('base', 'series', *common.topics()) if tip(b)]
+    ours = git('log', '--format=%h "%s"', 'HEAD', '--not',
+               *(f'refs/heads/{b}' for b in branches))
+    for commit in ours.splitlines():
+        yield f'{commit} is on no topic\'s branch'
+
+
 def refresh_all(chain, args):
     common.need_base()
     check_version()
@@ -272,6 +283,8 @@ def refresh_all(chain, args):
         for name in names:
             print(f'{"stale" if args.check else "written"}: {name}')
         changed += names
+    for text in not_written():
+        print(f'not written: {text}')
     if args.check:
         return int(bool(changed))
     if not changed:

@@ -375,6 +375,19 @@ class Refresh(Case):
                 self.fails('refresh', '--check', says=[says])
                 self.ok('apply', '--force')
 
+    def test_what_no_patch_has_is_named(self):
+        self.box.git('checkout', '-q', '-b', 'mine', 'zs')
+        self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})
+        write(self.box.linux, {'mm/new.c': '1\n', 'mm/new.o': '1\n'})
+        out = self.ok('refresh')
+        self.assertIn('not written: mm/new.c is in no commit', out)
+        self.assertIn('"mm: mine" is on no topic\'s branch\n', out)
+        self.assertNotIn('new.o', out)
+        self.box.git('checkout', '-q', 'zs')
+        self.box.git('merge', '-q', 'mine')
+        (self.box.linux / 'mm/new.c').unlink()
+        self.assertNotIn('not written', self.ok('refresh'))
+
     def test_what_a_killed_run_left(self):
         self.box.git('worktree', 'add', '-q', '--detach',
                      self.box.root / 'build/linux.am', 'base')

@@ -270,6 +270,14 @@ def need_base():
                       f'git -C {LINUX} branch -f {ref("base")} {root[:12]}')
 
 
+def parsed(path, loads):
+    """What json.loads or tomllib.loads makes of a file."""
+    try:
+        return loads(path.read_text())
+    except ValueError as e:
+        raise Failure(f'{path}: {e}')
+
+
 def sha256(path):
     with open(path, 'rb') as f:
         return hashlib.file_digest(f, 'sha256').hexdigest()

@@ -52,7 +52,9 @@ def boots(topic):
                      whose figure is no part of others; "better", less or more
     """
     path = kbuild.KUNIT / topic / 'demo.toml'
-    return tomllib.loads(path.read_text())['boot'] if path.exists() else []
+    if not path.exists():
+        return []
+    return common.parsed(path, tomllib.loads).get('boot', [])
 
 
 def measured(arch, image, topic, wanted, series):

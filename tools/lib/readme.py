@@ -9,7 +9,8 @@ import json
 import re
 import textwrap
 
-from common import RESULTS, ROOT, Failure, aligned, base, parser, topics
+from common import (RESULTS, ROOT, Failure, aligned, base, parsed, parser,
+                    topics)
 from demo import table
 
 FILES = [ROOT / 'README', *sorted((ROOT / 'Documentation').glob('*.md'))]
@@ -19,7 +20,7 @@ MARK = re.compile(r'(?m)^.*, by tools/readme (\w+):\n((?: .*\n|\n)*)')
 def results(pattern):
     """The rows that were kept: of the demo, and of topics' own benchmarks."""
     for path in sorted(RESULTS.glob(pattern)):
-        kept = json.loads(path.read_text())
+        kept = parsed(path, json.loads)
         if isinstance(kept, list):
             yield from kept
             continue
@@ -78,7 +79,7 @@ def demo_text():
 def port_text():
     """How far each topic gets on other kernels, as tools/port kept it."""
     cells = [('kernel', 'topic', 'applies', 'builds, passes its tests')]
-    kept = {path.stem.removeprefix('port-'): json.loads(path.read_text())
+    kept = {path.stem.removeprefix('port-'): parsed(path, json.loads)
             for path in RESULTS.glob('port-*.json')}
     for version in sorted(kept, reverse=True, key=lambda v: [
             int(n) for n in re.findall(r'\d+', v)]):

@@ -353,7 +353,8 @@ def modules(report, options):
 def stress(report, options):
     """minutes of stress: what kunit/TOPIC/stress.toml says"""
     for path in kbuild.topic_has('stress.toml'):
-        for n, wanted in enumerate(tomllib.loads(path.read_text())['boot']):
+        boots = common.parsed(path, tomllib.loads).get('boot', [])
+        for n, wanted in enumerate(boots):
             arch = kbuild.arch(wanted['arch'])
             configs = wanted.get('config', '').split()
             image = kbuild.build(arch, LINUX, configs)

@@ -1203,6 +1203,15 @@ class Common(Case):
             'as requested: CONFIG_A\n', '| wanted CONFIG_A=y, is not there\n'])
         self.fails('build', 'x86_64', 'arm64', says=['one architecture'])
 
+    def test_files_that_cannot_be_parsed(self):
+        for tool, name, text in (
+                (('readme', '--check'), 'Documentation/results/demo.json',
+                 '['),
+                (('demo', '--topic', 'queue'), 'kunit/zs/demo.toml', '[[x')):
+            write(self.box.root, {
+                name: text, 'README': 'a, by tools/readme topics:\n'})
+            self.fails(*tool, says=[f'{name}: '])
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -139,6 +139,10 @@ def run_tool(main, argv=None):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except UnicodeDecodeError as e:
+        line = e.object[:e.end].rpartition(b'\n')[2]
+        print(f'{name}: a text is not UTF-8: {line}', file=sys.stderr)
+        sys.exit(1)
     except OSError as e:
         where = f'{e.filename}: ' if e.filename else ''
         print(f'{name}: {where}{e.strerror or e}{remedy(e)}', file=sys.stderr)

@@ -1212,6 +1212,16 @@ class Common(Case):
                 name: text, 'README': 'a, by tools/readme topics:\n'})
             self.fails(*tool, says=[f'{name}: '])
 
+    def test_text_is_utf_8(self):
+        self.box.env.update(LC_ALL='C', PYTHONUTF8='0',
+                            PYTHONCOERCECLOCALE='0')
+        series = self.box.root / 'series'
+        text = series.read_text()
+        series.write_text(text.replace('queue: lib:', 'queue: über:'))
+        self.assertIn('über', self.ok('list'))
+        series.write_text(text + '# über\n', encoding='latin-1')
+        self.fails('list', says=["is not UTF-8: b'# \\xfc"])
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -13,6 +13,8 @@ test that fails, a panic, oops, warning or a report of lockdep, KASAN, KCSAN
 or UBSAN, a hang or an early end is a failure; the console is in build/logs.
 """
 
+import re
+
 import kbuild
 import vm
 from common import LINUX, Failure, parser
@@ -28,13 +30,18 @@ def main(argv):
         a.name for a in kbuild.ARCHES.values() if a.qemu))
     p.add_argument('config', nargs='*', help='as given to tools/build')
     p.add_argument('--smp', type=int, default=2, help='virtual CPUs')
-    p.add_argument('--memory', default='2G')
+    p.add_argument('--memory', default='2G', help='with M or G')
     p.add_argument('--timeout', type=int, default=300, help='in seconds')
-    p.add_argument('--icount', action='store_true')
+    p.add_argument('--icount', action='store_true',
+                   help='count instructions: figures that repeat')
     p.add_argument('--shell', action='store_true',
                    help='a shell in it, and the programs of all topics')
     p.add_argument('--append', default='', help='kernel parameters')
     args = p.parse_args(argv)
+    if min(args.smp, args.timeout) < 1:
+        p.error('--smp and --timeout are 1 at least')
+    if not re.fullmatch(r'\d+[MG]?', args.memory):
+        p.error(f'--memory is a number, with M or G, not "{args.memory}"')
     arch = kbuild.arch(args.arch)
     if not arch.qemu:
         raise Failure(f'there is no machine to boot {arch.name} on')

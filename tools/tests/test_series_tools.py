@@ -1222,6 +1222,12 @@ class Common(Case):
         series.write_text(text + '# über\n', encoding='latin-1')
         self.fails('list', says=["is not UTF-8: b'# \\xfc"])
 
+    def test_boot_options(self):
+        for option in '--smp=0', '--timeout=-5', '--memory=lots':
+            rc, out = self.box.tool('boot', 'x86_64', option)
+            self.assertEqual(rc, 2, out)
+            self.assertIn(option.partition('=')[0], out.splitlines()[-1])
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

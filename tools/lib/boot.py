@@ -14,10 +14,11 @@ or UBSAN, a hang or an early end is a failure; the console is in build/logs.
 """
 
 import re
+import sys
 
 import kbuild
 import vm
-from common import LINUX, Failure, parser
+from common import LINUX, Failure, log_path, parser
 from kbuild import OUT
 
 
@@ -45,17 +46,20 @@ def main(argv):
     arch = kbuild.arch(args.arch)
     if not arch.qemu:
         raise Failure(f'there is no machine to boot {arch.name} on')
-    image = OUT / '-'.join([args.arch, *args.config]) / arch.image
+    names = [args.arch, *args.config]
+    image = OUT / '-'.join(names) / arch.image
     if not image.exists():
         raise Failure(f'{image} is missing',
-                      hint='tools/build ' + ' '.join([args.arch, *args.config]))
+                      hint='tools/build ' + ' '.join(names))
     if args.shell:
         return vm.shell(arch, image, LINUX, args.append, args.smp, args.memory)
-    result = vm.boot(arch, image, cmdline=args.append, timeout=args.timeout,
-                     smp=args.smp, memory=args.memory, icount=args.icount,
+    name = 'boot ' + '-'.join(names)
+    print(f'console: {log_path(name)}', file=sys.stderr, flush=True)
+    result = vm.boot(arch, image, name=name, cmdline=args.append,
+                     timeout=args.timeout, smp=args.smp, memory=args.memory,
+                     icount=args.icount,
                      **vm.programs(arch, LINUX, ' '.join(command)))
     found = [v for _, v in result.results()]
-    print(f'console: {result.log}')
     print(', '.join(f'{found.count(v)} {text}' for v, text in
                     (('ok', 'passed'), ('not ok', 'failed'),
                      ('skip', 'skipped'))))

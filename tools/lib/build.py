@@ -11,8 +11,10 @@ Objects go to build/out/ARCH[-CONFIG...]; a symbol that does not end up as
 the configuration asks for is an error.
 """
 
+import sys
+
 import kbuild
-from common import LINUX, Failure, parser
+from common import LINUX, Failure, log_path, parser
 
 
 def main(argv):
@@ -21,10 +23,12 @@ def main(argv):
     p.add_argument('config', nargs='*', help='fragments of configs/')
     p.add_argument('--clang', action='store_true', help='build with LLVM=-19')
     args = p.parse_args(argv)
+    arch = kbuild.arch(args.arch)
     if others := set(args.config) & set(kbuild.ARCHES):
         raise Failure(f'one architecture at a time, not {" ".join(others)} '
                       f'on top of {args.arch}')
     if not (LINUX / 'Makefile').exists():
         raise Failure(f'{LINUX} holds no kernel', hint='run tools/apply first')
-    print(kbuild.build(kbuild.arch(args.arch), LINUX, args.config,
-                       clang=args.clang))
+    name = '-'.join([arch.name, *args.config] + ['clang'] * args.clang)
+    print(f'log: {log_path(f"build {name}")}', file=sys.stderr, flush=True)
+    print(kbuild.build(arch, LINUX, args.config, clang=args.clang))

@@ -1200,6 +1200,7 @@ class Common(Case):
             write(self.box.root, {f'configs/{name}.config': ''})
         self.box.commit('x', {'Kconfig': 'config A\n'})
         self.fails('build', 'x86_64', says=[
+            f'log: {self.box.root}/build/logs/build-x86_64.log\n',
             'as requested: CONFIG_A\n', '| wanted CONFIG_A=y, is not there\n'])
         self.fails('build', 'x86_64', 'arm64', says=['one architecture'])
 

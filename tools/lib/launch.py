@@ -12,6 +12,8 @@ if sys.version_info < (3, 11):
 
 # What is imported may read the command line.
 name = sys.argv.pop(1)
+if name == 'launch':
+    sys.exit('launch is what the other tools are links to; run those')
 sys.argv[0] = 'tools/' + name
 sys.dont_write_bytecode = True
 

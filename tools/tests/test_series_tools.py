@@ -1229,6 +1229,9 @@ class Common(Case):
             self.assertEqual(rc, 2, out)
             self.assertIn(option.partition('=')[0], out.splitlines()[-1])
 
+    def test_launch_is_no_tool(self):
+        self.fails('launch', says=['run those'])
+
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':
             del self.box.env[name]

@@ -76,6 +76,11 @@ GIT_ENV = {
     # A directory in build/ that is no repository is not one of ours, either.
     'GIT_CEILING_DIRECTORIES': str(BUILD),
 }
+# A hook's lead to its own repository, and not to build/linux.
+for name in ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_COMMON_DIR',
+             'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+             'GIT_PREFIX', 'GIT_NAMESPACE', 'GIT_DIFF_OPTS'):
+    os.environ.pop(name, None)
 
 
 # Of what a command says before it fails.

@@ -572,6 +572,14 @@ class Apply(Case):
         for tool in 'apply', 'refresh', 'fetch':
             self.fails(tool, says=['belongs to another user', 'chown'])
 
+    def test_in_a_hook_of_another_repository(self):
+        other = self.path / 'other'
+        self.box.git('init', '-q', other, cwd=self.path)
+        self.box.env.update(GIT_DIR=str(other / '.git'), GIT_DIFF_OPTS='-u9',
+                            GIT_INDEX_FILE=str(other / '.git/index'))
+        self.assertIn('up to date', self.ok('apply'))
+        self.assertIn('up to date', self.ok('refresh'))
+
     def test_base_that_is_not_what_fetch_made(self):
         tips = self.box.git('for-each-ref', 'refs/heads/zs')
         self.box.git('checkout', '-q', 'base')

@@ -2,6 +2,7 @@
 """Run the tool that is named first, a module here, with what follows."""
 
 import importlib
+import pathlib
 import sys
 
 # No f-string yet: what says this must be read by any Python.
@@ -12,8 +13,8 @@ if sys.version_info < (3, 11):
 
 # What is imported may read the command line.
 name = sys.argv.pop(1)
-if name == 'launch':
-    sys.exit('launch is what the other tools are links to; run those')
+if name == 'launch' or not (pathlib.Path(__file__).parents[1] / name).exists():
+    sys.exit(name + ' is no tool; a link to one must have its name')
 sys.argv[0] = 'tools/' + name
 sys.dont_write_bytecode = True
 

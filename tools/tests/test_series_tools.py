@@ -1237,8 +1237,11 @@ class Common(Case):
             self.assertEqual(rc, 2, out)
             self.assertIn(option.partition('=')[0], out.splitlines()[-1])
 
-    def test_launch_is_no_tool(self):
-        self.fails('launch', says=['run those'])
+    def test_what_is_no_tool(self):
+        self.fails('launch', says=['launch is no tool'])
+        link = self.path / 'mm-list'
+        link.symlink_to(TOOLS / 'list')
+        self.fails(link, says=['mm-list is no tool; a link'])
 
     def test_user_without_home(self):
         for name in 'HOME', 'XDG_CACHE_HOME':

@@ -226,7 +226,9 @@ def refresh(topic, record, args):
     if not args.check:
         for path, text in write.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text)
+            new = path.with_suffix('.new')
+            new.write_bytes(text)
+            new.replace(path)
         for path in remove:
             path.unlink()
         record[topic.name] = entry

@@ -375,6 +375,21 @@ class Refresh(Case):
                 self.fails('refresh', '--check', says=[says])
                 self.ok('apply', '--force')
 
+    def test_full_disk_does_not_cut_the_cover_letter(self):
+        cover = self.patch('zs', '0000')
+        text = cover.read_text().replace('\n\n', '\n\nMine.\n' * 9000, 1)
+        cover.write_text(text)
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: more\n\nBody.', {'mm/more.c': '1\n'})
+        r = subprocess.run(
+            ['bash', '-c', f'ulimit -f 40; {TOOLS}/refresh --topic zs'],
+            env=self.box.env, text=True, capture_output=True)
+        self.assertEqual(r.returncode, 1, r.stdout)
+        self.assertIn('File too large', r.stderr)
+        self.assertEqual(cover.read_text(), text)
+        self.ok('refresh')
+        self.assertEqual(len(list(cover.parent.iterdir())), 3)
+
     def test_what_no_patch_has_is_named(self):
         self.box.git('checkout', '-q', '-b', 'mine', 'zs')
         self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})

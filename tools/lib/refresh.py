@@ -204,8 +204,8 @@ def stale(topic, files):
     """The paths that differ from @files: those to write, those to remove."""
     write = {path: text for path, text in files.items() if text is not None
              and (not path.exists() or path.read_bytes() != text)}
-    remove = [p for p in sorted(topic.dir.glob('*.patch'))
-              if p not in files and p.name != COVER]
+    remove = [p for p in topic.patches
+              if p not in files and p.parent == topic.dir and p.exists()]
     return write, remove
 
 
@@ -232,7 +232,8 @@ def refresh(topic, record, args):
         for path in remove:
             path.unlink()
         record[topic.name] = entry
-    return [relative(p) for p in [*write, *remove]]
+    return [*map(relative, write),
+            *(f'{relative(p)} (dropped)' for p in remove)]
 
 
 def main(argv):
@@ -263,6 +264,10 @@ def guard_edits(record):
 
 def not_written():
     """What looks like work for a patch and is on no topic's branch."""
+    for topic in common.topics().values():
+        for path in sorted(topic.dir.glob('*.patch')):
+            if path not in topic.patches and path.name != COVER:
+                yield f'{relative(path)} is not in series'
     for name in git('ls-files', '--others', '--exclude-standard').splitlines():
         yield f'{name} is in no commit; git add it if a patch is to have it'
     branches = [b for b in ('base', 'series', *common.topics()) if tip(b)]

@@ -267,7 +267,8 @@ class Refresh(Case):
     def test_drops_stale_files(self):
         self.box.git('checkout', '-q', 'queue')
         self.box.git('reset', '-q', '--hard', 'HEAD~1')
-        self.ok('refresh', '--topic', 'queue')
+        self.assertIn('0002-lib-use-the-queue.patch (dropped)\n',
+                      self.ok('refresh', '--topic', 'queue'))
         self.assertFalse(list(self.box.root.glob('patches/queue/0002*')))
         series = (self.box.root / 'series').read_text()
         self.assertNotIn('0002', series)
@@ -394,7 +395,12 @@ class Refresh(Case):
         self.box.git('checkout', '-q', '-b', 'mine', 'zs')
         self.box.commit('mm: mine\n\nBody.', {'mm/mine.c': '1\n'})
         write(self.box.linux, {'mm/new.c': '1\n', 'mm/new.o': '1\n'})
+        stray = self.box.root / 'patches/zs/0002-mm-another.patch'
+        stray.write_text('from a mail\n')
         out = self.ok('refresh')
+        self.assertIn('0002-mm-another.patch is not in series\n', out)
+        self.assertEqual(stray.read_text(), 'from a mail\n')
+        stray.unlink()
         self.assertIn('not written: mm/new.c is in no commit', out)
         self.assertIn('"mm: mine" is on no topic\'s branch\n', out)
         self.assertNotIn('new.o', out)

@@ -54,6 +54,9 @@ def changed_files(tree):
 @contextlib.contextmanager
 def lock():
     """Keep a second apply or refresh out of the tree."""
+    if not (LINUX / '.git').exists():
+        raise Failure(f'there is no tree in {relative(LINUX)}',
+                      hint='tools/apply makes it')
     with open(git_path('mm-series.lock'), 'w') as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,8 +74,9 @@ class Record:
     def __init__(self):
         self.path = git_path('mm-series.json')
         self.all = {}
-        if self.path.exists():
-            self.all = json.loads(self.path.read_text())
+        # What a lost record says can be found out anew.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            self.all = dict(json.loads(self.path.read_text()))
 
     def __getitem__(self, branch):
         return self.all.get(branch, {'tip': None, 'base': None, 'key': None})

@@ -250,10 +250,11 @@ def git(*args, cwd=LINUX, check=True, **kw):
 def mend_links():
     """Find the work trees again after a move, or a copy, of everything."""
     for link in *BUILD.glob('linux*/.git'), *BUILD.glob('*/linux*/.git'):
-        old = pathlib.Path(link.read_text().split()[1]
-                           if link.is_file() else '/')
+        said = re.match('gitdir: (.+)', link.read_text()
+                        if link.is_file() else '')
+        old = pathlib.Path(said[1] if said else '/')
         new = REPOSITORY.resolve() / 'worktrees' / old.name
-        if old != new and new.exists():
+        if old.name and old != new and new.exists():
             # git worktree repair cannot, where both sides have moved.
             link.write_text(f'gitdir: {new}\n')
             (new / 'gitdir').write_text(f'{link.resolve()}\n')
@@ -274,8 +275,9 @@ def need_base():
                       hint='move it away; tools/apply makes it anew')
     root = git('rev-list', '--max-parents=0', base)
     if git('rev-parse', base) != root:
-        raise Failure(f'branch {ref("base")} holds commits of its own; they belong on '
-                      'the branch of a topic', hint='take them there, then: '
+        raise Failure(f'branch {ref("base")} holds commits of its own; they '
+                      'belong on the branch of a topic',
+                      hint='take them there, then: '
                       f'git -C {LINUX} branch -f {ref("base")} {root[:12]}')
 
 
@@ -318,7 +320,7 @@ PINNED = 'version', 'tag', 'suite', 'file', 'sha256', 'git', 'web'
 def base(name=BASE):
     """A pinned tree: patches/base, or patches/NAME/base, as a dict."""
     path = PATCHES / name / 'base'
-    if name and not path.exists():
+    if name and name not in bases():
         raise Failure(f'there is no base "{name}"', hint='there are: '
                       + (', '.join(bases()[1:]) or 'none but the main one'))
     return pinned(path)
@@ -373,6 +375,8 @@ def topics(series=SERIES, root=ROOT):
         head = HEADING.fullmatch(line)
         if head:
             name, needs, title = head.groups()
+            if name in found or name in ('base', 'series'):
+                raise Failure(f'series:{n}: another "{name}"')
             if needs and needs not in found:
                 raise Failure(f'series:{n}: {name} needs {needs}, which is '
                               'not above it')
@@ -388,7 +392,11 @@ def topics(series=SERIES, root=ROOT):
         elif line and line[0] != '#':
             if not current:
                 raise Failure(f'series:{n}: a patch before any topic heading')
-            current.patches.append(root / line)
+            path = root / line
+            if path.parent.name != current.dir.name:
+                raise Failure(f'series:{n}: {line} is below the heading of '
+                              f'{current.name}')
+            current.patches.append(path)
     if parts:
         raise Failure(f'series: behind {parts[-1].name} comes '
                       f'{whole(parts[0].name)}')

@@ -16,7 +16,6 @@ import email.header
 import email.utils
 import pathlib
 import re
-import subprocess
 import tempfile
 
 import common
@@ -29,12 +28,11 @@ def poster():
     """(name, address) from the user's own git configuration."""
     found = []
     for key in 'user.name', 'user.email':
-        r = subprocess.run(['git', 'config', key], cwd=ROOT, text=True,
-                           capture_output=True)
-        if not r.stdout.strip():
+        value = output(['git', 'config', key], cwd=ROOT, check=False).strip()
+        if not value:
             raise Failure(f'git\'s {key} is not set, so nobody signs off',
                           hint=f'git config --global {key} ...')
-        found.append(r.stdout.strip())
+        found.append(value)
     return tuple(found)
 
 

@@ -284,8 +284,11 @@ def fill(tree, source):
             cwd=tree)
         git('read-tree', '-mu', f'{tag}^{{commit}}', cwd=tree)
     elif source.is_dir():
-        shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True,
-                        ignore=lambda at, names: {'.git'} & set(names))
+        try:
+            shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True,
+                            ignore=lambda at, names: {'.git'} & set(names))
+        except shutil.Error as e:
+            raise Failure(f'--from {source}: {e.args[0][0][2]}')
     else:
         with archive(source) as tarball:
             note_changed(tree, output(
@@ -402,7 +405,7 @@ def has_root(dest, at, pin):
 
 def is_there(dest, pin):
     """Whether @dest holds the wanted version already."""
-    if not dest.exists():
+    if not dest.exists() and not dest.is_symlink():
         return False
     if not (dest / '.git').exists() or not has_root(dest, dest, pin):
         raise Failure(f'{relative(dest)} is something else than a tree of '
@@ -456,6 +459,8 @@ def main(argv):
     args = p.parse_args(argv)
     if args.nearest and args.source:
         p.error('--from needs --version, not --nearest')
+    if not re.fullmatch(r'\d+\.\d+(\.\d+)?', args.version or '0.0'):
+        p.error(f'a version is 7.3 or 7.3.4, not "{args.version}"')
     missing = pin = None
     for pin in candidates(args):
         try:

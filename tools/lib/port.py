@@ -29,7 +29,7 @@ import common
 import kbuild
 import vm
 from amtree import AM, touched
-from branches import CONFIG
+from branches import CONFIG, listed
 from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, git,
                     git_command, run)
 
@@ -160,19 +160,24 @@ class Scratch:
         (SCRATCH / name).write_text('\n'.join(kept) + '\n')
         self.git('commit', '-q', '--amend', '--no-edit', name)
 
-    def has(self, patch):
-        """Whether the tree has what a patch changes."""
-        return run(git_command('apply', '--check', '--reverse', patch),
-                   'git apply', common.log_path('port'), check=False,
-                   cwd=SCRATCH, env=common.GIT_ENV) == 0
+    def there(self, patches, commit):
+        """The patches that a commit has already; the last is undone first."""
+        self.checkout(commit)
+        found = {p for p in reversed(patches) if run(
+            git_command('apply', '--index', '--reverse', p), 'git apply',
+            common.log_path('port'), check=False, cwd=SCRATCH,
+            env=common.GIT_ENV) == 0}
+        self.checkout(commit)
+        return found
 
     def apply(self, topic, onto):
         """Apply a topic: its row, and the resulting commit."""
-        self.checkout(onto)
+        listed(topic)       # a patch may be missing
+        there = self.there(topic.patches, onto)
         row = {'topic': topic.name, 'patches': len(topic.patches), 'clean': 0,
                'merged': 0, 'there': 0, 'missing': []}
         for n, patch in enumerate(topic.patches, 1):
-            if self.has(patch):
+            if patch in there:
                 row['there'] += 1
             elif not self.am(patch):
                 row['clean'] += 1

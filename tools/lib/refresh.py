@@ -272,7 +272,7 @@ def not_written():
         yield f'{name} is in no commit; git add it if a patch is to have it'
     branches = [b for b in ('base', 'series', *common.topics()) if tip(b)]
     ours = git('log', '--format=%h "%s"', 'HEAD', '--not',
-               *(f'refs/heads/{b}' for b in branches))
+               *(f'refs/heads/{ref(b)}' for b in branches))
     for commit in ours.splitlines():
         yield f'{commit} is on no topic\'s branch'
 

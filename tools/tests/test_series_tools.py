@@ -717,6 +717,21 @@ class Overlay(Case):
             ['fix', '1 of 1', 'not tried', '-'],
             ['zs', '1 of 1, 1 with -3', 'not tried, with patches/7.1', '-']])
 
+    def test_broken_series_and_record(self):
+        series = self.box.root / 'series'
+        text = series.read_text()
+        for bad, says in (
+                (text + '# zs: mm: again\n', 'another "zs"'),
+                (text.replace('# zs: mm', '#zs: mm'), 'heading of pool'),
+                (text.replace('# zs: mm', '# base: mm'), 'another "base"'),
+                (text.replace('# zs: mm', '# queue/x: mm'), 'heading')):
+            series.write_text(bad)
+            self.fails('apply', says=['series:', says])
+        series.write_text(text)
+        for bad in '', '[]', '{':
+            self.box.git_path('mm-series.json').write_text(bad)
+            self.ok('apply')
+
     def test_unknown_base(self):
         self.fails('apply', '--base', '6.1', says=['no base "6.1"', '7.1'])
 

@@ -254,7 +254,8 @@ def mend_links():
                         if link.is_file() else '')
         old = pathlib.Path(said[1] if said else '/')
         new = REPOSITORY.resolve() / 'worktrees' / old.name
-        if old.name and old != new and new.exists():
+        if old.parts[-3:-1] == new.parts[-3:-1] and old != new \
+                and new.exists():
             # git worktree repair cannot, where both sides have moved.
             link.write_text(f'gitdir: {new}\n')
             (new / 'gitdir').write_text(f'{link.resolve()}\n')

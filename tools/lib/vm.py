@@ -20,9 +20,10 @@ SPLAT = re.compile(r'''
     inconsistent\ lock\ state | DEBUG_LOCKS_WARN_ON | unreferenced\ object |
     soft\ lockup | hard\ LOCKUP | Call\ [Tt]race:
     ''', re.VERBOSE)
-# Upstream's: a sleeper reads without READ_ONCE() what its timer clears.
-KNOWN_RACE = re.compile('KCSAN: data-race in '
-                        'hrtimer_wakeup / schedule_hrtimeout_range_clock$')
+# Upstream's: sleepers read without READ_ONCE() what their timer clears.
+KNOWN_RACE = re.compile(
+    'KCSAN: data-race in (hrtimer_wakeup / schedule_hrtimeout_range_clock|'
+    'do_nanosleep / hrtimer_wakeup)$')
 # Kernels patch static branches with the help of a breakpoint, and CPUs that
 # QEMU translates may hit one that is gone; 7.2.6 without the series does.
 STALE_BREAKPOINT = 'Oops: int3'

@@ -13,7 +13,8 @@
   tools/check --only words,w1   some checks only; --list names them
 
 A line for each check and what it is about: ok, warn, fail or skip.  Below it
-is what was found, and the log if there is one.  Ends with 1 if any failed.
+is what was found, and the log if there is one.  Ends with 1 if any failed.  All of it
+as a table, patch by check, is in build/results/check.txt.
 
 What check verifies: the patch files, not the branches; they are applied to
 the pinned base in a checkout of its own, build/check, and neither the work
@@ -76,6 +77,7 @@ class Report:
         self.counts = dict.fromkeys(('ok', 'warn', 'fail', 'skip'), 0)
         self.start = time.monotonic()
         self.fine = {}
+        self.found = {}
 
     def clock(self):
         t = int(time.monotonic() - self.start)
@@ -100,6 +102,7 @@ class Report:
             if any(f.level == level for f in faults):
                 verdict = level
         self.counts[verdict] += 1
+        self.found[subject, check.name] = verdict
         if verdict == 'ok' and check.scope == 'patch' and not self.verbose:
             self.fine.setdefault((check.name, topic), []).append(subject)
             return
@@ -119,6 +122,7 @@ class Report:
 
     def skip(self, check, subject, why):
         self.counts['skip'] += 1
+        self.found[subject, check.name] = 'skip'
         self.line('skip', check.name, subject, str(why))
 
     def flush(self):
@@ -127,6 +131,16 @@ class Report:
             self.line('ok', check, f'{topic} ({len(names)} patches)'
                       if len(names) > 1 else names[0])
         self.fine.clear()
+
+    def save(self):
+        """Keep a table: a row a patch, topic or series, a column a check."""
+        names = list(dict.fromkeys(check for _, check in self.found))
+        rows = [('', *names)] + [
+            (row, *(self.found.get((row, n), '-') for n in names))
+            for row in dict.fromkeys(subject for subject, _ in self.found)]
+        path = common.BUILD / 'results' / common.BASE / 'check.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('\n'.join(common.aligned(rows)) + '\n')
 
     def summary(self):
         text = ', '.join(f'{n} {what}' for what, n in self.counts.items())
@@ -246,4 +260,5 @@ def main(argv):
         report.progress('checkout of base')
         runner.tree.prepare()
         runner.run(chosen)
+    report.save()
     return report.summary()

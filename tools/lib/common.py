@@ -327,11 +327,11 @@ def base(name=BASE):
     return pinned(path)
 
 
-def pinned(path):
+def pinned(path, keys=PINNED):
     """Such a file, read."""
     pin = dict(re.findall(r'(?m)^(\w+) *= *(.+)',
                           path.read_text() if path.exists() else ''))
-    if lacks := [key for key in PINNED if key not in pin]:
+    if lacks := [key for key in keys if key not in pin]:
         raise Failure(f'{os.path.relpath(path, ROOT)} lacks '
                       + ', '.join(lacks), hint='git checkout has it as it was')
     return pin

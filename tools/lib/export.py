@@ -77,7 +77,7 @@ def tagged(tag, name):
         tmp = pathlib.Path(tmp)
         git('archive', '-o', tmp / 'tar', tag, 'series', 'patches', cwd=ROOT)
         output(['tar', '-xf', tmp / 'tar', '-C', tmp])
-        pin = common.pinned(tmp / 'patches/base')
+        pin = common.pinned(tmp / 'patches/base', ('version', 'root'))
         if not git('cat-file', '-t', pin['root'], check=False):
             raise Failure(f'{tag} is on Linux {pin["version"]}, which is not '
                           'here', hint=f'tools/fetch --version '

@@ -412,7 +412,7 @@ def main(argv):
     p.add_argument('--list', action='store_true', help='name the stages')
     options = p.parse_args(argv)
     if options.topic:
-        kbuild.only = [t.name for t in 
+        kbuild.only = [t.name for t in
                        common.with_branches(options.topic)]
     known = {stage_name(s): s for s in FULL}
     if options.list:

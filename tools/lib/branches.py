@@ -7,6 +7,7 @@ version and configuration, so that a round trip changes nothing.
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -38,9 +39,10 @@ FORMAT = ['--zero-commit', '--no-signature', '--no-numbered', '--no-base',
           '--filename-max-length=64', '--encode-email-headers']
 
 
-def git_path(name):
-    """A file of git's for this work tree only."""
-    return LINUX / git('rev-parse', '--git-path', name)
+@functools.cache
+def git_dir():
+    """Where git keeps what is of this work tree only."""
+    return pathlib.Path(git('rev-parse', '--absolute-git-dir'))
 
 
 def changed_files(tree):
@@ -55,9 +57,9 @@ def changed_files(tree):
 def lock():
     """Keep a second apply or refresh out of the tree."""
     if not (LINUX / '.git').exists():
-        raise Failure(f'there is no tree in {relative(LINUX)}',
+        raise Failure(f'{relative(LINUX)} is no git repository',
                       hint='tools/apply makes it')
-    with open(git_path('mm-series.lock'), 'w') as f:
+    with open(git_dir() / 'mm-series.lock', 'w') as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -72,7 +74,7 @@ class Record:
     """
 
     def __init__(self):
-        self.path = git_path('mm-series.json')
+        self.path = git_dir() / 'mm-series.json'
         self.all = {}
         # What a lost record says can be found out anew.
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -175,7 +177,7 @@ def unfinished():
     for sign, name in {'rebase-merge': 'rebase', 'rebase-apply': 'rebase or am',
                        'MERGE_HEAD': 'merge', 'CHERRY_PICK_HEAD': 'cherry-pick',
                        'REVERT_HEAD': 'revert'}.items():
-        if git_path(sign).exists():
+        if (git_dir() / sign).exists():
             return name
     return None
 

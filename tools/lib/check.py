@@ -13,8 +13,8 @@
   tools/check --only words,w1   some checks only; --list names them
 
 A line for each check and what it is about: ok, warn, fail or skip.  Below it
-is what was found, and the log if there is one.  Ends with 1 if any failed.  All of it
-as a table, patch by check, is in build/results/check.txt.
+is what was found, and the log if there is one.  Ends with 1 if any failed.
+All of it as a table, patch by check, is in build/results/check.txt.
 
 What check verifies: the patch files, not the branches; they are applied to
 the pinned base in a checkout of its own, build/check, and neither the work

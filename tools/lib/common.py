@@ -302,6 +302,10 @@ def aligned(rows):
             for row in rows]
 
 
+def is_version(text):
+    return re.fullmatch(r'\d+\.\d+(\.\d+)?', text)
+
+
 def tree_of(version):
     """Where tools/fetch puts a version."""
     for name in bases():

@@ -56,14 +56,17 @@ def recipients(patches):
                                           if a not in to)]
 
 
-def committed(name, known, root):
-    """The commits of a topic on a root commit: what is below them, the last."""
-    chain = common.with_needs(name, known)
-    onto = end = root
+def committed(chain, tips):
+    """The commits of a topic, on what it needs: what is below them, the last.
+
+    @tips has the root commit as that of None, and gets those of the topics.
+    """
     with AmTree(touched(p for t in chain for p in t.patches)) as amtree:
         for topic in chain:
-            onto, end = end, amtree.am(topic.name, end, topic.patches)
-    return onto, end
+            if topic.name not in tips:
+                tips[topic.name] = amtree.am(topic.name, tips[topic.needs],
+                                             topic.patches)
+    return tips[chain[-1].needs], tips[chain[-1].name]
 
 
 def last_tag():
@@ -82,8 +85,8 @@ def tagged(tag, name):
             raise Failure(f'{tag} is on Linux {pin["version"]}, which is not '
                           'here', hint=f'tools/fetch --version '
                           f'{pin["version"]} makes it')
-        return committed(name, common.topics(tmp / 'series', tmp),
-                         pin['root'])
+        known = common.topics(tmp / 'series', tmp)
+        return committed(common.with_needs(name, known), {None: pin['root']})
 
 
 def cover_text(topic):
@@ -115,26 +118,27 @@ def upstream_commit():
                                     check=False)
 
 
-def finished(text, topic, who):
+def finished(text, cover, who):
     """A file of git format-patch's under the poster's name."""
     text = text.replace('From: {} <{}>'.format(*IDENTITY),
                         f'From: {sender(who)}', 1)
     text = re.sub(rf'(?m)^{IDENTITY[0]} (\(\d+\):)$',
                   lambda m: f'{who[0]} {m[1]}', text)
-    title, about = cover_text(topic)
-    text = text.replace('*** SUBJECT HERE ***', title)
-    text = text.replace('*** BLURB HERE ***', about)
-    # The root commit of build/linux is not upstream's.
-    known = upstream_commit()
-    return text.replace(f'base-commit: {tip("base")}\n',
-                        f'base-commit: {known}\n' if known else '')
+    for line, said in cover.items():
+        text = text.replace(line, said)
+    return text
 
 
-def export(topic, to, args, who):
+def export(topic, to, args, who, tips):
     if not topic.patches:
         raise Failure(f'{topic.name} has no patches')
-    cover_text(topic)       # it may be missing
-    start, end = committed(topic.name, None, tip('base'))
+    title, about = cover_text(topic)
+    # The root commit of build/linux is not upstream's.
+    known = upstream_commit()
+    cover = {'*** SUBJECT HERE ***': title, '*** BLURB HERE ***': about,
+             f'base-commit: {tips[None]}\n':
+             f'base-commit: {known}\n' if known else ''}
+    start, end = committed(common.with_needs(topic.name), tips)
     options = recipients(topic.patches)
     options += ['--rfc'] if args.rfc else []
     if args.version > 1:
@@ -147,10 +151,10 @@ def export(topic, to, args, who):
             print('no range-diff: this repository has no tag v*')
     to.mkdir(parents=True, exist_ok=True)
     git(*CONFIG, 'format-patch', '--cover-letter', '--numbered', '--signoff',
-        '--full-index', f'--base={tip("base")}', *options, '-o', to.resolve(),
+        '--full-index', f'--base={tips[None]}', *options, '-o', to.resolve(),
         f'{start}..{end}', env={'GIT_COMMITTER_NAME': who[0],
                                 'GIT_COMMITTER_EMAIL': who[1]})
-    files = {path: finished(path.read_text(encoding='utf-8'), topic, who)
+    files = {path: finished(path.read_text(encoding='utf-8'), cover, who)
              for path in sorted(to.iterdir())}
     if args.mbox:
         for path in files:
@@ -180,15 +184,13 @@ def main(argv):
     who = poster()
     if args.to.exists() and (not args.to.is_dir() or any(args.to.iterdir())):
         raise Failure(f'{args.to} is not an empty directory')
-    if not LINUX.exists():
-        raise Failure(f'there is no {relative(LINUX)}',
-                      hint='tools/apply makes it')
     topics = common.topics()
     if args.topic:
         topics = {'': common.with_needs(args.topic)[-1]}
     with lock():
+        tips = {None: tip('base')}
         for name, topic in topics.items():
-            export(topic, args.to / name, args, who)
+            export(topic, args.to / name, args, who, tips)
     if not upstream_commit():
         print(f'no base-commit: {relative(LINUX)} was not made from '
               f'{common.base()["tag"]} itself (tools/fetch --from CLONE)')

@@ -459,7 +459,7 @@ def main(argv):
     args = p.parse_args(argv)
     if args.nearest and args.source:
         p.error('--from needs --version, not --nearest')
-    if not re.fullmatch(r'\d+\.\d+(\.\d+)?', args.version or '0.0'):
+    if args.version is not None and not common.is_version(args.version):
         p.error(f'a version is 7.3 or 7.3.4, not "{args.version}"')
     missing = pin = None
     for pin in candidates(args):

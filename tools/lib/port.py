@@ -50,7 +50,7 @@ def target(name):
             return path, 'HEAD'
         raise Failure(f'{path} is no git repository',
                       hint='tools/fetch --from PATH --version V makes one')
-    if not re.fullmatch(r'\d+\.\d+(\.\d+)?', name):
+    if not common.is_version(name):
         raise Failure(f'{name} is neither a directory nor a version')
     run([TOOLS / 'fetch', '--version', name],
         f'fetch {name}')

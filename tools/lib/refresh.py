@@ -246,9 +246,6 @@ def main(argv):
     args = p.parse_args(argv)
     chain = (common.with_branches(args.topic)[-1:] if args.topic
              else list(common.topics().values()))
-    if not (LINUX / '.git').exists():
-        raise Failure(f'{relative(LINUX)} is no git repository',
-                      hint='tools/apply makes it')
     with lock():
         return refresh_all(chain, args)
 

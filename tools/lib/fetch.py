@@ -19,16 +19,12 @@ and MM_SERIES_TREE=linux-VERSION makes the other tools work there.
 
 import contextlib
 import functools
-import http.client
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
 
 import common
 import debian
@@ -40,61 +36,36 @@ EPOCH = {'GIT_AUTHOR_DATE': '@0 +0000', 'GIT_COMMITTER_DATE': '@0 +0000'}
 CLONE = BUILD / 'upstream.tmp'
 POOL = 'pool/main/l/linux'
 ATTEMPTS = 4
-TIMEOUT = 30
+TIMEOUT = '30'
 
 
 # Downloading
 
-def transfer(url, part):
-    """Add what is missing to @part; False if it ended early."""
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url)
-    if have:
-        request.add_header('Range', f'bytes={have}-')
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
-        if have and reply.status != 206:
-            have = 0
-        size = have + int(reply.headers.get('Content-Length', 0))
-        with open(part, 'ab' if have else 'wb') as f:
-            copy(reply, f, size)
-        return part.stat().st_size >= size
-
-
-def copy(reply, f, size):
-    """Copy a reply to a file, saying now and then how far it is."""
-    said = time.monotonic()
-    while block := reply.read(1 << 20):
-        f.write(block)
-        if time.monotonic() > said + 10:
-            said = time.monotonic()
-            print(f'  {f.tell() >> 20} of {size >> 20} MiB', flush=True)
+def curl(url, *more, **kw):
+    """What curl prints; Failure with what it says."""
+    return output(['curl', '-q', '-fsSL', '--connect-timeout', TIMEOUT,
+                   '--speed-time', TIMEOUT, '--speed-limit', '1000', *more,
+                   url], **kw)
 
 
 def download(url, dest, digest):
     """Get @url into @dest, which appears only with the right SHA-256."""
     part = dest.with_name(dest.name + '.part')
-    dest.parent.mkdir(parents=True, exist_ok=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
     print(f'downloading {dest.name}', flush=True)
-    why = 'it ended early'
-    for attempt in range(ATTEMPTS):
-        resumed = part.exists()
+    for _ in range(ATTEMPTS):
+        part.touch()
+        had, cut, why = part.stat().st_size, False, 'its SHA-256 is wrong'
         try:
-            if not transfer(url, part):
-                continue
-        except urllib.error.HTTPError as e:
-            # 416: there is nothing after what the .part file has.
-            if e.code != 416 or not resumed:
-                raise Failure(f'{url}: {e}')
-        except (OSError, http.client.HTTPException) as e:
-            why = str(e)
-            continue
+            curl(url, '-C', '-', '-o', part)
+        except Failure as e:
+            cut, why = part.stat().st_size > had, e.what.splitlines()[-1]
         if sha256(part) == digest:
-            part.rename(dest)
-            return dest
-        part.unlink()
-        why = 'its SHA-256 is wrong'
-        if not resumed:
-            break
+            return part.rename(dest)
+        if not cut:
+            part.unlink()
+            if not had:
+                break
     raise Failure(f'{url}: {why}')
 
 
@@ -144,12 +115,7 @@ def from_tag(pin):
 def from_web(pin):
     """Upstream's tarball, checked against the list published beside it."""
     name = f'linux-{pin["version"]}.tar.xz'
-    try:
-        with urllib.request.urlopen(f'{pin["web"]}/sha256sums.asc',
-                                    timeout=TIMEOUT) as reply:
-            sums = reply.read().decode(errors='replace')
-    except OSError as e:
-        raise Failure(f'{pin["web"]}: {e}')
+    sums = curl(f'{pin["web"]}/sha256sums.asc', errors='replace')
     digest = re.search(rf'(?m)^([0-9a-f]{{64}})  {re.escape(name)}$', sums)
     if not digest:
         raise Failure(f'{pin["web"]} lists no {name}')

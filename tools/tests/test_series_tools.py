@@ -811,6 +811,9 @@ class Server(http.server.BaseHTTPRequestHandler):
             if start >= len(data):
                 return self.send_error(416)
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header('Content-Range',
+                             f'bytes {start}-{len(data) - 1}/{len(data)}')
         self.send_header('Content-Length', str(len(data) - start))
         self.end_headers()
         end = start + server.cut.pop(0) if server.cut else len(data)
@@ -958,7 +961,9 @@ class Fetch(Case):
                      cut=[100]) as server:
             self.archive(server)
             self.ok('fetch')
-            self.assertEqual(len(server.seen), 2)
+            # the end of the first, which is refused, and all of it
+            self.assertEqual([r for _, r in server.seen],
+                             [None, 'bytes=100-', None])
         self.assert_fetched()
 
     def test_wrong_beginning_is_dropped(self):

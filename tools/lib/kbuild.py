@@ -7,7 +7,7 @@ import shutil
 import threading
 
 from common import (BASE, BUILD, CACHE, LINUX, ROOT, Failure, git, log_path,
-                    output, run)
+                    run)
 
 CONFIGS = ROOT / 'configs'
 # Held while a kernel is built: make uses all CPUs.
@@ -194,13 +194,3 @@ def build(arch, tree, names=(), out=None, clang=False):
         configure(arch, tree, out, fragments(arch, tree, out, names), clang)
         compile(arch, tree, out, [arch.image.rsplit('/', 1)[-1]], clang)
     return out / arch.image
-
-
-def gen_init_cpio(tree):
-    """The tree's own tool, built for this machine."""
-    tool = OUT / 'gen_init_cpio'
-    source = tree / 'usr' / 'gen_init_cpio.c'
-    if not tool.exists() or tool.stat().st_mtime < source.stat().st_mtime:
-        tool.parent.mkdir(parents=True, exist_ok=True)
-        output(['gcc', '-O2', '-o', str(tool), str(source)])
-    return tool

@@ -211,7 +211,7 @@ def suites(arch, chain):
     target = arch.image.rsplit('/', 1)[-1]
     kbuild.compile(arch, SCRATCH, out, [target])
     commands, files = vm.selftests(arch, SCRATCH, topic)
-    result = vm.boot(arch, out / arch.image, SCRATCH, name=f'port {topic}',
+    result = vm.boot(arch, out / arch.image, name=f'port {topic}',
                      commands=commands, files=files, passes=False)
     found = [verdict for _, verdict in result.results()]
     failed = [name for name, verdict in result.results()

@@ -341,7 +341,7 @@ def modules(report, options):
     # A library's name begins those of its suites, so it sorts before them.
     wanted = sorted(files.keys() - {'/insmod'})
     often = [ko for ko in wanted if not re.search('_(test|kunit|stress)', ko)]
-    result = vm.boot(arch, image, LINUX, name='boot x86_64-modules',
+    result = vm.boot(arch, image, name='boot x86_64-modules',
                      commands=[f'/insmod {" ".join(wanted)}',
                                f'/insmod -100 {" ".join(often)}'],
                      files=files, timeout=7200)

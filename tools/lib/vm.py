@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 
-from common import CACHE, LINUX, Failure, log_path, output, run
-from kbuild import KUNIT, OUT, gen_init_cpio, out_of, topic_has
+from common import CACHE, Failure, log_path, output, run
+from kbuild import KUNIT, OUT, out_of, topic_has
 
 # What a kernel prints when something is wrong with it, whoever provoked it.
 SPLAT = re.compile(r'''
@@ -207,7 +207,7 @@ def disk(name):
     return image
 
 
-def initramfs(arch, tree, where, commands, files):
+def initramfs(arch, image, where, commands, files):
     """An archive with our init, the files (guest path -> path) and commands."""
     script = where.with_suffix('.commands')
     script.write_text(''.join(c + '\n' for c in commands))
@@ -218,7 +218,9 @@ def initramfs(arch, tree, where, commands, files):
     listing = where.with_suffix('.list')
     listing.write_text('\n'.join(entries) + '\n')
     with open(where, 'wb') as out:
-        subprocess.run([gen_init_cpio(tree), listing], stdout=out, check=True)
+        # A kernel that can take an archive has built this.
+        subprocess.run([image.parents[3] / 'usr/gen_init_cpio', listing],
+                       stdout=out, check=True)
     return where
 
 
@@ -247,7 +249,7 @@ def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
     return cmd + (['-icount', 'shift=0'] if icount else [])
 
 
-def accelerator(arch, image, tree):
+def accelerator(arch, image):
     """'kvm' where this very kernel boots with it in seconds, else 'tcg'.
 
     /dev/kvm alone proves nothing: nested or restricted, it may hang.
@@ -262,8 +264,8 @@ def accelerator(arch, image, tree):
         return known.read_text().split()[1]
     for accel in 'kvm', 'tcg':
         try:
-            boot(arch, image, tree, name=f'{accel} probe {arch.name}',
-                 accel=accel, cmdline='kunit.enable=0',
+            boot(arch, image, name=f'{accel} probe {arch.name}', accel=accel,
+                 cmdline='kunit.enable=0',
                  timeout=15 if accel == 'kvm' else 300)
             break
         except Failure:
@@ -289,30 +291,30 @@ def shell(arch, image, tree, cmdline, smp, memory):
     files['/busybox'] = busybox
     for source in KUNIT.glob('*/*.c'):
         files[f'/{source.stem}'] = guest_program(arch, source.stem)
-    initrd = initramfs(arch, tree, log_path('shell').with_suffix('.cpio'),
+    initrd = initramfs(arch, image, log_path('shell').with_suffix('.cpio'),
                        SHELL, files)
     cmd = qemu_cmd(arch, image, initrd, f'kunit.enable=0 quiet {cmdline}',
-                   accelerator(arch, image, tree), smp, memory, False)
+                   accelerator(arch, image), smp, memory, False)
     cmd[cmd.index('stdio')] = 'mon:stdio'
     print('Topics\' programs are in /.  The end: exit, or Ctrl-A X.')
     return subprocess.run(cmd).returncode
 
 
-def boot(arch, image, tree=LINUX, name=None, commands=(), files=None,
-         cmdline='', timeout=600, smp=2, memory='2G', icount=False,
-         accel=None, passes=True, machine=()):
+def boot(arch, image, name=None, commands=(), files=None, cmdline='',
+         timeout=600, smp=2, memory='2G', icount=False, accel=None,
+         passes=True, machine=()):
     """Boot a kernel, run the commands in it, and return the checked Boot.
 
     @files maps paths in the guest to files here.  With @icount the guest's
     nanoseconds are instructions, one CPU at a time: figures repeat.  Without
     @passes tests may fail.  @machine is more of QEMU's command line.
     """
-    name = name or f'boot {image.parent.parent.parent.parent.name}'
+    name = name or f'boot {image.parents[3].name}'
     if not accel:
-        accel = 'tcg' if icount else accelerator(arch, image, tree)
+        accel = 'tcg' if icount else accelerator(arch, image)
     log = log_path(name)
     with making:
-        initrd = initramfs(arch, tree, log.with_suffix('.cpio'), commands,
+        initrd = initramfs(arch, image, log.with_suffix('.cpio'), commands,
                            files or {})
         cmd = qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory,
                        icount) + list(machine)

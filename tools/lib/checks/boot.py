@@ -7,7 +7,7 @@ At the end of a topic so do those with its symbols off, and all on.
 import kbuild
 import vm
 from checks.builder import errors_in, needs_build, topic_options
-from checks.core import TREE, version
+from checks.core import version
 from common import Failure, log_path
 
 SCOPE, WHEN = 'patch', 'all'
@@ -26,7 +26,7 @@ def boot_one(builder, patch, arch, config):
                 raise Failure(f'{what}: no image\n'
                               + errors_in(log.read_text()), log)
         result = vm.boot(arch, builder.out(arch, config) / arch.image,
-                         tree=TREE, name=f'check boot {what}')
+                         name=f'check boot {what}')
         if (not result.results() and '_KUNIT_TEST=y' in
                 topic_options(patch.commit, arch, config)):
             raise Failure(f'{what}: no test ran', result.log)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the programs share that count what khugepaged does: it wakes up when they
- * say so, among processes that they make.
+ * What the programs share that drive khugepaged, most of them to count what it
+ * does: it wakes up when they say so, among processes that they make.
  */
 #ifndef KHUGEPAGED_H
 #define KHUGEPAGED_H
@@ -30,19 +30,19 @@ static unsigned int nr_children;
 static pid_t khugepaged_pid;
 static int khugepaged_stat;
 
-static void die(const char *what)
+static inline void die(const char *what)
 {
 	perror(what);
 	exit(1);
 }
 
-static void put(const char *path, const char *text)
+static inline void put(const char *path, const char *text)
 {
 	if (!try_put(path, text))
 		die(path);
 }
 
-static void find_khugepaged(void)
+static inline void find_khugepaged(void)
 {
 	DIR *proc = opendir("/proc");
 	char path[300], comm[32];
@@ -69,7 +69,7 @@ static void find_khugepaged(void)
 		die("khugepaged");
 }
 
-static void wait_until_it_sleeps(void)
+static inline void wait_until_it_sleeps(void)
 {
 	char stat[256];
 
@@ -84,7 +84,7 @@ static void wait_until_it_sleeps(void)
 	} while (!strstr(stat, ") S "));
 }
 
-static void wake_khugepaged(void)
+static inline void wake_khugepaged(void)
 {
 	usleep(20000);	/* Let it show who uses the CPU. */
 	wait_until_it_sleeps();
@@ -108,14 +108,14 @@ static inline char *map_small(unsigned int pmds, unsigned int every)
 	return map;
 }
 
-static void offer(char *map, unsigned int pmds)
+static inline void offer(char *map, unsigned int pmds)
 {
 	if (madvise(map, pmds * PMD, MADV_HUGEPAGE))
 		die("madvise");
 }
 
 /* @spin tells whether the child uses the CPU once it is set up. */
-static pid_t spawn(void (*set_up)(void), bool spin)
+static inline pid_t spawn(void (*set_up)(void), bool spin)
 {
 	int ready[2];
 	pid_t pid;
@@ -142,7 +142,7 @@ static pid_t spawn(void (*set_up)(void), bool spin)
 	return children[nr_children++] = pid;
 }
 
-static void end_children(void)
+static inline void end_children(void)
 {
 	while (nr_children) {
 		kill(children[--nr_children], SIGKILL);

@@ -10,29 +10,16 @@
  * In the end all mms have to be forgotten, and huge pages have to have been made.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-#include "put.h"
+#include "khugepaged.h"
 
-#define THP	"/sys/kernel/mm/transparent_hugepage/"
-#define KHP	THP "khugepaged/"
 #define SLAB	"/sys/kernel/slab/khugepaged_mm_slot/"
 #define FAIL	"/sys/kernel/debug/failslab/"
 #define CGROUPS	"/cgroups"
 #define NR_MEMCGS	4
-#define PMD	(2UL << 20)
-#define PAGE	4096UL
 
 static void put_to(unsigned int memcg, const char *file, const char *text)
 {

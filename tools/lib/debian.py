@@ -79,18 +79,6 @@ class Suite:
         return {name[6:-12]: (name, digest) for digest, name in re.findall(
             r'(?m)^ ([0-9a-f]{64}) \d+ (linux_[\d.]+\.orig\.tar\.xz)$', text)}
 
-    def kernel_packages(self):
-        """Upstream version -> (file, SHA-256) of packages linux-source-X.Y."""
-        names = self.apt('apt-cache', 'pkgnames', 'linux-source-').split()
-        found = {}
-        for entry in self.apt('apt-cache', 'show', *sorted(names)).split('\n\n'):
-            name = re.search(r'(?m)^Filename: .*/(linux-source-[\d.]+_([\d.]+)-\S+)$',
-                             entry)
-            if name:
-                digest = re.search(r'(?m)^SHA256: (\w+)$', entry)
-                found[name[2]] = (name[1], digest[1])
-        return found
-
     def closure(self, package):
         """The files of a package and of all that it depends on."""
         archive = self.dir / 'cache/archives'

@@ -181,10 +181,9 @@ def other_versions(pin):
 def debian_kernels(suite):
     """Version -> (file, SHA-256) that a suite lists, oldest first.
 
-    A tarball rather than a package, as that is upstream's own.
+    These are upstream's tarballs; no package is without one.
     """
-    found = debian.Suite(suite).kernel_packages()
-    found.update(debian.Suite(suite, 'deb-src').kernel_tarballs())
+    found = debian.Suite(suite, 'deb-src').kernel_tarballs()
     return dict(sorted(found.items(), key=lambda item: number(item[0])))
 
 

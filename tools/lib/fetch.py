@@ -23,7 +23,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 
 import common
@@ -269,11 +268,7 @@ def archive(path):
         yield path
         return
     with tempfile.TemporaryDirectory(dir=BUILD) as tmp:
-        with subprocess.Popen(['dpkg-deb', '--fsys-tarfile', path],
-                              stdout=subprocess.PIPE) as deb:
-            subprocess.run(['tar', '-x', '-C', tmp, '--wildcards',
-                            './usr/src/*.tar.xz'], stdin=deb.stdout,
-                           check=True)
+        output(['dpkg-deb', '-x', path, tmp])
         found = list(pathlib.Path(tmp).glob('usr/src/*.tar.xz'))
         if len(found) != 1:
             raise Failure(f'{path} holds no source of the kernel')

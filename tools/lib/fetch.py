@@ -18,7 +18,6 @@ and MM_SERIES_TREE=linux-VERSION makes the other tools work there.
 """
 
 import contextlib
-import functools
 import os
 import pathlib
 import re
@@ -149,11 +148,11 @@ class NoSource(Failure):
 
 
 def first_of(known, pin):
-    """The first source that works."""
+    """What the first source that works has."""
     tried = []
-    for name, get in known:
+    for name, get in known.items():
         try:
-            found = get()
+            found = get(pin)
             print(f'source: {name}', flush=True)
             return found
         except Failure as e:
@@ -378,12 +377,11 @@ def sources(pin, nearest):
     """How to get a version, best first: name -> function."""
     found = {}
     if pin['file']:
-        found['the cache'] = functools.partial(from_cache, pin)
-        found['Debian'] = functools.partial(from_pool, pin)
+        found.update({'the cache': from_cache, 'Debian': from_pool})
     if not nearest:
-        found['upstream\'s tag'] = functools.partial(from_tag, pin)
-        found['upstream\'s tarball'] = functools.partial(from_web, pin)
-    return found.items()
+        found.update({'upstream\'s tag': from_tag,
+                      'upstream\'s tarball': from_web})
+    return found
 
 
 def fetch(pin, args):

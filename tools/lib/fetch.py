@@ -31,7 +31,6 @@ from common import (BUILD, CACHE, REPOSITORY, Failure, git, output, ref,
                     sha256)
 
 EPOCH = {'GIT_AUTHOR_DATE': '@0 +0000', 'GIT_COMMITTER_DATE': '@0 +0000'}
-CLONE = BUILD / 'upstream.tmp'
 POOL = 'pool/main/l/linux'
 ATTEMPTS = 4
 TIMEOUT = '30'
@@ -67,8 +66,8 @@ def download(url, dest, digest):
     raise Failure(f'{url}: {why}')
 
 
-# Sources: each returns a tarball, a directory or a (repository, tag), or
-# raises Failure with the reason.
+# Sources: each returns a tarball, a directory or the name of a tag that is in
+# the repository now, or raises Failure with the reason.
 
 def checked(path, digest):
     if sha256(path) != digest:
@@ -95,19 +94,20 @@ def from_pool(pin):
     raise Failure('; '.join(errors))
 
 
+def fetched(url, tag):
+    """A tag, by git, which checks what it gets; it stays, for tools/export."""
+    git('-c', 'http.lowSpeedLimit=1000', '-c', f'http.lowSpeedTime={TIMEOUT}',
+        'fetch', '-q', '--depth=1', '--no-tags', url, f'+{tag}:{tag}',
+        cwd=repository())
+    return tag
+
+
 def from_tag(pin):
-    """Upstream's tag, fetched by git, which checks what it gets."""
-    shutil.rmtree(CLONE, ignore_errors=True)
-    git('init', '-q', '--bare', CLONE, cwd='/')
-    tag = f'refs/tags/{pin["tag"]}'
+    """Upstream's tag."""
     try:
-        git('-c', 'http.lowSpeedLimit=1000', '-c',
-            f'http.lowSpeedTime={TIMEOUT}', 'fetch', '-q', '--depth=1',
-            pin['git'], f'{tag}:{tag}', cwd=CLONE)
+        return fetched(pin['git'], f'refs/tags/{pin["tag"]}')
     except Failure as e:
-        shutil.rmtree(CLONE)
-        raise Failure(e.what.splitlines()[1])
-    return CLONE, pin['tag']
+        raise Failure(e.what.split(':\n', 1)[-1].partition('\n')[0])
 
 
 def from_web(pin):
@@ -131,9 +131,10 @@ def from_user(path, pin):
         return path
     if not path.is_dir():
         raise Failure(f'--from {path}: no such file or directory')
-    tag = f'refs/tags/{pin["tag"]}^{{commit}}'
-    if git('rev-parse', '-q', '--verify', tag, cwd=path, check=False):
-        return path, pin['tag']
+    tag = f'refs/tags/{pin["tag"]}'
+    if git('rev-parse', '-q', '--verify', f'{tag}^{{commit}}', cwd=path,
+           check=False):
+        return fetched(path.resolve().as_uri(), tag)
     if not (path / 'Makefile').exists():
         raise Failure(f'--from {path}: neither a kernel tree nor a clone with '
                       f'the tag {pin["tag"]}')
@@ -238,14 +239,8 @@ def candidates(args):
 
 def fill(tree, source):
     """Put the files of a source into @tree, a new repository."""
-    if isinstance(source, tuple):
-        repository, tag = source
-        # The tag stays, for tools/export.
-        tag = f'refs/tags/{tag}'
-        git('fetch', '-q', '--depth=1', '--no-tags',
-            pathlib.Path(repository).resolve().as_uri(), f'+{tag}:{tag}',
-            cwd=tree)
-        git('read-tree', '-mu', f'{tag}^{{commit}}', cwd=tree)
+    if isinstance(source, str):
+        git('read-tree', '-mu', f'{source}^{{commit}}', cwd=tree)
     elif source.is_dir():
         try:
             shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True,
@@ -325,9 +320,10 @@ def import_tree(source, pin, dest, say):
     git('worktree', 'move', tree, dest, cwd=REPOSITORY)
 
 
-def make_empty(tree):
-    """Make a work tree without a file, and the repository if need be."""
+def repository():
+    """The repository of all trees, made if need be."""
     if not REPOSITORY.exists():
+        BUILD.mkdir(exist_ok=True)
         new = REPOSITORY.with_suffix('.tmp')
         shutil.rmtree(new, ignore_errors=True)
         git('init', '-q', '--bare', new, cwd=BUILD)
@@ -335,7 +331,12 @@ def make_empty(tree):
         # middle of the user's work.
         git('config', 'gc.auto', '0', cwd=new)
         new.rename(REPOSITORY)
-    git('worktree', 'prune', cwd=REPOSITORY)
+    return REPOSITORY
+
+
+def make_empty(tree):
+    """Make a work tree without a file."""
+    git('worktree', 'prune', cwd=repository())
     nothing = git('hash-object', '-t', 'tree', '-w', os.devnull,
                   cwd=REPOSITORY)
     git('worktree', 'add', '-ff', '-q', '--no-checkout', '--detach', tree,
@@ -401,7 +402,6 @@ def fetch(pin, args):
     source = (from_user(args.source, pin) if args.source
               else first_of(sources(pin, args.nearest), pin))
     import_tree(source, pin, dest, say)
-    shutil.rmtree(CLONE, ignore_errors=True)
     print(f'{relative(dest)} is Linux {pin["version"]}')
 
 

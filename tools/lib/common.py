@@ -23,17 +23,13 @@ def taken_base(argv):
     It must be known before a module asks where the tree is, and the tools
     that a tool starts find it in their environment.
     """
-    for n, word in enumerate(argv):
-        if word == '--':
-            break
-        if word == '--base' and argv[n + 1:]:
-            os.environ['MM_SERIES_BASE'] = argv.pop(n + 1)
-            del argv[n]
-            break
-        if word.startswith('--base='):
-            os.environ['MM_SERIES_BASE'] = argv.pop(n).partition('=')[2]
-            break
-    return os.environ.get('MM_SERIES_BASE', '')
+    end = argv.index('--') if '--' in argv else len(argv)
+    p = argparse.ArgumentParser(argv[0], add_help=False, allow_abbrev=False)
+    p.add_argument('--base', metavar='V',
+                   default=os.environ.get('MM_SERIES_BASE', ''))
+    known, argv[1:end] = p.parse_known_args(argv[1:end])
+    os.environ['MM_SERIES_BASE'] = known.base
+    return known.base
 
 
 # These variables are for the tests and for trying another kernel version:

@@ -179,6 +179,16 @@ def log_path(name):
     return LOGS / (re.sub(r'[^\w.+-]+', '-', name) + '.log')
 
 
+def start(cmd, what='', env=None, **kw):
+    """Run a command that reads nothing, with @env on top of ours."""
+    try:
+        return subprocess.run(cmd, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **(env or {})}, **kw)
+    except FileNotFoundError:
+        raise Failure(f'{what}{cmd[0]} is not installed',
+                      hint='tools/setup installs what is missing')
+
+
 def run(cmd, what, log=None, hint=None, check=True, **kw):
     """Run a command with its output in a log; raise Failure if it fails.
 
@@ -186,18 +196,13 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
     check=False a non-zero one is the caller's to judge.
     """
     log = log or log_path(what)
-    env = dict(os.environ, **kw.pop('env', {}))
     with open(log, 'w') as out:
         out.write('$ ' + shlex.join(map(str, cmd)).replace('\n', "'$'\\n''")
                   + '\n')
         out.flush()
         try:
-            rc = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.STDOUT, env=env,
-                                **kw).returncode
-        except FileNotFoundError:
-            raise Failure(f'{what}: {cmd[0]} is not installed',
-                          hint='tools/setup installs what is missing')
+            rc = start(cmd, f'{what}: ', stdout=out, stderr=subprocess.STDOUT,
+                       **kw).returncode
         except subprocess.TimeoutExpired:
             raise Failure(f'{what}: no end after {kw["timeout"]} s', log, hint)
     if rc and check:
@@ -207,13 +212,7 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
 
 def output(cmd, check=True, **kw):
     """What a command prints; its stderr is part of the message if it fails."""
-    env = dict(os.environ, **kw.pop('env', {}))
-    try:
-        r = subprocess.run(cmd, stdin=subprocess.DEVNULL, text=True,
-                           capture_output=True, env=env, **kw)
-    except FileNotFoundError:
-        raise Failure(f'{cmd[0]} is not installed',
-                      hint='tools/setup installs what is missing')
+    r = start(cmd, text=True, capture_output=True, **kw)
     if 'detected dubious ownership' in r.stderr:
         raise Failure(f'{kw.get("cwd", ".")} belongs to another user',
                       hint='work as that user, or make it yours with chown')

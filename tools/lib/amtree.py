@@ -30,9 +30,9 @@ class AmTree:
     keep their times, which incremental builds live on.
     """
 
-    def __init__(self, names):
-        self.dir = BUILD / f'{LINUX.name}.am'
-        self.names = names
+    def __init__(self, names, where=BUILD, quiet=False):
+        self.dir = where / f'{LINUX.name}.am'
+        self.names, self.quiet = names, quiet
 
     def __enter__(self):
         self.__exit__()     # a run that was killed may have left it
@@ -69,7 +69,8 @@ class AmTree:
         """Apply patches on a commit; the resulting commit."""
         if not patches:
             return onto
-        print(f'{name}: {len(patches)} patches', flush=True)
+        if not self.quiet:
+            print(f'{name}: {len(patches)} patches', flush=True)
         log = common.log_path(f'apply-{name}')
         if self._am(onto, patches, log):
             self._report(name, patches, log)

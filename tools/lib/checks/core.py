@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import functools
 import hashlib
-import io
 import json
 import pathlib
 import re
@@ -18,7 +17,7 @@ import time
 
 import common
 import kbuild
-from amtree import AmTree as OrdinaryAmTree, touched
+from amtree import AmTree, touched
 from branches import tip
 from common import BUILD, CACHE, LINUX, Failure, git, output, ref
 
@@ -147,20 +146,9 @@ def added_lines(start, end):
     return found
 
 
-class AmTree(OrdinaryAmTree):
-    """The scratch work tree of apply, elsewhere, for git am."""
-
-    def __init__(self, names):
-        super().__init__(names)
-        self.dir = CHECK / f'{LINUX.name}.am'
-
-    def am(self, *args):
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                return super().am(*args)
-        except Failure:
-            self.__exit__()     # with the am that is under way
-            raise
+def am_tree(patches):
+    """apply's scratch work tree for these patches, elsewhere, and silent."""
+    return AmTree(touched(patches), CHECK, quiet=True)
 
 
 class Series:
@@ -222,7 +210,7 @@ class Series:
         key = ('am', onto, [p.read_bytes() for p in topic.patches])
         ids = self.cache.get(key)
         if ids is None or not self._present(ids):
-            with AmTree(touched(topic.patches)) as amtree:
+            with am_tree(topic.patches) as amtree:
                 end = amtree.am(topic.name, onto, topic.patches)
             ids = git('rev-list', '--reverse', f'{onto}..{end}').split()
             self.cache.put(key, ids)

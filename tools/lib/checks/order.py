@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """All topics in series order, and in reverse order, give the same tree."""
 
-from amtree import touched
-from checks.core import AmTree, Fault, Skip, excerpt
+from checks.core import Fault, Skip, am_tree, excerpt
 from common import git
 
 SCOPE, WHEN = 'series', 'fast'
@@ -21,7 +20,7 @@ def check(at, _):
 
     def tree(topics):
         patches = [p for t in topics for p in t.patches]
-        with AmTree(touched(patches)) as amtree:
+        with am_tree(patches) as amtree:
             return git('rev-parse', amtree.am('all', series.base, patches)
                        + '^{tree}')
 

@@ -262,13 +262,14 @@ def lock():
 
 @contextlib.contextmanager
 def extracted(commit, names):
-    """A directory with these files as they are in a commit."""
+    """A directory with those of the files that a commit has."""
     with tempfile.TemporaryDirectory() as tmp:
-        for name in names:
-            path = pathlib.Path(tmp) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(blob(commit, name) + '\n', errors='replace')
-        yield pathlib.Path(tmp)
+        tar, tree = pathlib.Path(tmp, 'tar'), pathlib.Path(tmp, 'tree')
+        tree.mkdir()
+        if present := blob_ids(commit, *names):
+            git('archive', '-o', tar, '--format=tar', commit, '--', *present)
+            output(['tar', '-xf', tar, '-C', tree])
+        yield tree
 
 
 def blob(commit, name):

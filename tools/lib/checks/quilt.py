@@ -1,35 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """quilt push -a without fuzz, the whole series in its order."""
 
-import os
-import pathlib
 import re
-import tarfile
-import tempfile
 
 from amtree import touched
-from checks.core import Fault, Skip
-from common import PATCHES, ROOT, git, log_path, run
+from branches import relative
+from checks.core import Fault, Skip, extracted
+from common import ROOT, log_path, run
 
 SCOPE, WHEN = 'series', 'fast'
 
 
-def quilt_push(base, patches, tmp, log):
-    names = touched(patches)
-    present = git('ls-tree', '-r', '--name-only', base, '--', *names)
-    tree = tmp / 'tree'
-    tree.mkdir()
-    if present:
-        git('archive', '-o', tmp / 'tree.tar', base, '--',
-            *present.splitlines())
-        with tarfile.open(tmp / 'tree.tar') as tar:
-            tar.extractall(tree)
-    (tmp / 'series').write_text(
-        ''.join(f'{os.path.relpath(p, ROOT)}\n' for p in patches))
-    (tmp / 'patches').symlink_to(PATCHES)
+def quilt_push(tree, patches, log):
+    (tree / 'series').write_text(
+        ''.join(f'{relative(p)}\n' for p in patches))
     return run(['quilt', '--quiltrc', '-', 'push', '-a', '--fuzz=0'],
                'quilt push', log=log, check=False, cwd=tree,
-               env={'QUILT_PATCHES': str(tmp), 'QUILT_SERIES': 'series',
+               env={'QUILT_PATCHES': str(ROOT), 'QUILT_SERIES': 'series',
                     'QUILT_PC': '.pc', 'LC_ALL': 'C'})
 
 
@@ -45,8 +32,8 @@ def check(at, _):
     if not patches:
         raise Skip('no patches')
     log = log_path('check quilt')
-    with tempfile.TemporaryDirectory() as tmp:
-        if quilt_push(series.base, patches, pathlib.Path(tmp), log) == 0:
+    with extracted(series.base, touched(patches)) as tree:
+        if quilt_push(tree, patches, log) == 0:
             if 'with fuzz' in log.read_text():
                 yield Fault('applied with fuzz', log=log)
             return

@@ -106,10 +106,7 @@ class Report:
         if verdict == 'ok' and check.scope == 'patch' and not self.verbose:
             self.fine.setdefault((check.name, topic), []).append(subject)
             return
-        shown = shown if verdict == 'ok' else [f for f in shown
-                                               if f.level != 'note'] + [
-                                                   f for f in shown
-                                                   if f.level == 'note']
+        shown.sort(key=lambda f: f.level == 'note')
         first, *more = [line for f in shown
                         for line in f.text.splitlines()] or ['']
         self.line(verdict, check.name, subject, first)

@@ -36,10 +36,7 @@ from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, git,
 PORT = BUILD / 'port'
 SCRATCH = PORT / 'linux'
 # Files that are lists: what two sides add goes one behind the other.
-UNION = ''.join(f'{name} merge=union\n' for name in (
-    '.gitignore', 'Kconfig*', 'MAINTAINERS', 'Makefile', 'run_vmtests.sh'))
-LISTS = re.compile(r'(^|/)(\.gitignore|Kconfig[\w.]*|MAINTAINERS|Makefile|'
-                   r'run_vmtests\.sh)$')
+LISTS = '.gitignore', 'Kconfig*', 'MAINTAINERS', 'Makefile', 'run_vmtests.sh'
 
 
 def target(name):
@@ -83,7 +80,8 @@ class Scratch:
         (info / 'objects/info/alternates').write_text(
             ''.join(f'{objects(r)}\n' for r in (repository, LINUX)))
         (info / 'info').mkdir(exist_ok=True)
-        (info / 'info/attributes').write_text(UNION)
+        (info / 'info/attributes').write_text(
+            ''.join(f'{name} merge=union\n' for name in LISTS))
         if names:
             self.git('config', 'core.sparseCheckout', 'true')
             (info / 'info/sparse-checkout').write_text(
@@ -128,8 +126,9 @@ class Scratch:
 
     def lists(self):
         """Of the files that HEAD changes those that are lists."""
-        names = self.git('diff', '--name-only', '--diff-filter=M', 'HEAD^')
-        return [n for n in names.splitlines() if LISTS.search(n)]
+        return self.git('diff', '--name-only', '--diff-filter=M', 'HEAD^',
+                        '--', *(f':(glob)**/{name}' for name in LISTS)
+                        ).splitlines()
 
     def tidy(self, name, patch):
         """Leave of what a union added to a list only what the patch adds.

@@ -12,7 +12,6 @@ its own; a part, as tools/list names it, is one, too.  Then:
     git send-email DIR/*.patch
 """
 
-import email.header
 import email.utils
 import pathlib
 import re
@@ -34,13 +33,6 @@ def poster():
                           hint=f'git config --global {key} ...')
         found.append(value)
     return tuple(found)
-
-
-def sender(who):
-    """The poster as an address header says it."""
-    if who[0].isascii():
-        return email.utils.formataddr(who)
-    return f'{email.header.Header(who[0], "utf-8").encode()} <{who[1]}>'
 
 
 def recipients(patches):
@@ -121,7 +113,7 @@ def upstream_commit():
 def finished(text, cover, who):
     """A file of git format-patch's under the poster's name."""
     text = text.replace('From: {} <{}>'.format(*IDENTITY),
-                        f'From: {sender(who)}', 1)
+                        f'From: {email.utils.formataddr(who)}', 1)
     text = re.sub(rf'(?m)^{IDENTITY[0]} (\(\d+\):)$',
                   lambda m: f'{who[0]} {m[1]}', text)
     for line, said in cover.items():

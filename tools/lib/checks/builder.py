@@ -169,10 +169,10 @@ class Builder:
         stamp.write_text(key)
 
     def ensure(self, jobs):
-        """Run functions of no argument, two at a time."""
+        """What functions of no argument return, two at a time."""
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for future in [pool.submit(job) for job in jobs]:
-                future.result()
+            futures = [pool.submit(job) for job in jobs]
+            return [future.result() for future in futures]
 
     def once(self, key, commit, make):
         """A result, from this run, from the cache, or made at a commit.
@@ -245,10 +245,9 @@ class Builder:
 
     def all_objects(self, topic, commit, name, configs):
         jobs = [(arch, config) for arch in self.arches for config in configs]
-        self.ensure([lambda a=a, c=c: self.objects(topic, commit, name, a, c)
-                     for a, c in jobs])
-        return {(a.name, c): self.objects(topic, commit, name, a, c)
-                for a, c in jobs}
+        made = self.ensure([functools.partial(
+            self.objects, topic, commit, name, *job) for job in jobs])
+        return {(a.name, c): result for (a, c), result in zip(jobs, made)}
 
     @staticmethod
     def ends_topic(patch):

@@ -153,11 +153,9 @@ def configure(arch, tree, out, files, clang=False):
 
 
 def compile(arch, tree, out, targets, clang=False):
-    log = log_path(f'build {out.name}')
     run(make_cmd(arch, tree, out, clang) + list(targets),
-        f'building {out.name}', log=log, env=kbuild_env(),
-        hint='the first error is the one to look at')
-    return log
+        f'building {out.name}', log=log_path(f'build {out.name}'),
+        env=kbuild_env(), hint='the first error is the one to look at')
 
 
 def fragments(arch, tree, out, names=()):
@@ -182,14 +180,14 @@ def known_fragments(files, known, out):
         yield new
 
 
-def build(arch, tree, names=(), out=None, clang=False):
+def build(arch, tree, names=(), clang=False):
     """Build a bootable test kernel; @names are fragments of configs/.
 
     Returns the image.
     """
     tag = '-'.join([arch.name, *names] + (['clang'] if clang else [])
                    + only[-1:])
-    out = out or out_of(tree) / tag
+    out = out_of(tree) / tag
     with building:
         configure(arch, tree, out, fragments(arch, tree, out, names), clang)
         compile(arch, tree, out, [arch.image.rsplit('/', 1)[-1]], clang)

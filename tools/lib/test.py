@@ -16,9 +16,7 @@ build/results: test.ktap, test.json and test.junit.
 """
 
 import contextlib
-import os
 import re
-import subprocess
 import sys
 import threading
 import tomllib
@@ -117,19 +115,14 @@ def own(report, options):
     """the tools' own tests"""
     run([TOOLS / 'readme', '--check'], 'README is up to date')
     report.add('README is up to date', 'ok')
-    env = dict(os.environ)
-    if options.mode == 'full':
-        env['MM_SERIES_FULL'] = 'y'
+    env = {'MM_SERIES_FULL': 'y'} if options.mode == 'full' else {}
     for path in sorted((TOOLS / 'tests').glob('test_*.py')):
         # Its seeds have to be compiled: minutes.
         if options.mode == 'fast' and path.stem == 'test_check':
             continue
         log = log_path(path.stem)
-        with open(log, 'w') as out:
-            rc = subprocess.run([sys.executable, '-m', 'unittest', '-v',
-                                 path.stem], cwd=path.parent, stdout=out,
-                                stderr=subprocess.STDOUT, env=env,
-                                stdin=subprocess.DEVNULL).returncode
+        rc = run([sys.executable, '-m', 'unittest', '-v', path.stem],
+                 path.name, log=log, check=False, cwd=path.parent, env=env)
         cases = re.findall(r'^(\w+) \(.*\.\.\. .*?(ok|skipped|FAIL|ERROR)',
                            log.read_text(), re.MULTILINE)
         add_kunit(report, path.stem, [

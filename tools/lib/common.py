@@ -123,12 +123,12 @@ def remedy(e):
     return ''
 
 
-def run_tool(main, argv=None):
+def run_tool(main):
     """Run a tool's main(argv); end with 1 and a message on a Failure."""
     name = pathlib.Path(sys.argv[0]).name
     try:
         mend_links()
-        sys.exit(main(sys.argv[1:] if argv is None else argv) or 0)
+        sys.exit(main(sys.argv[1:]) or 0)
     except Failure as e:
         print(f'{name}: {e.what}', file=sys.stderr)
         print(e.shown('  '), end='', file=sys.stderr)

@@ -129,9 +129,6 @@ class Patch:
     def added(self):
         return added_lines(self.parent, self.commit)
 
-    def text(self):
-        return self.path.read_text(errors='replace')
-
 
 def added_lines(start, end):
     """The lines that a diff adds: file -> list."""

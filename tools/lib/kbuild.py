@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Configuring and building kernels, for the tools that need one."""
 
+import collections
 import os
 import re
 import shutil
@@ -15,22 +16,17 @@ building = threading.Lock()
 KUNIT = ROOT / 'kunit'
 
 
-class Arch:
-    def __init__(self, name, cross, image, qemu, machine, console, disk):
-        self.name, self.cross, self.image = name, cross, image
-        self.qemu, self.machine, self.console = qemu, machine, console
-        self.disk = disk
-
-
+Arch = collections.namedtuple('Arch', 'name cross image qemu machine console '
+                                      'disk')
 ARCHES = {a.name: a for a in (
     Arch('x86_64', '', 'arch/x86/boot/bzImage', 'qemu-system-x86_64',
-         ['-machine', 'pc', '-cpu', 'max'], 'ttyS0', 'virtio-blk-pci'),
+         ('-machine', 'pc', '-cpu', 'max'), 'ttyS0', 'virtio-blk-pci'),
     Arch('arm64', 'aarch64-linux-gnu-', 'arch/arm64/boot/Image',
-         'qemu-system-aarch64', ['-machine', 'virt', '-cpu', 'max'],
+         'qemu-system-aarch64', ('-machine', 'virt', '-cpu', 'max'),
          'ttyAMA0', 'virtio-blk-device'),
     # These have no machine to boot them on.
-    Arch('i386', '', 'arch/x86/boot/bzImage', None, [], None, None),
-    Arch('um', '', 'linux', None, [], None, None),
+    Arch('i386', '', 'arch/x86/boot/bzImage', None, (), None, None),
+    Arch('um', '', 'linux', None, (), None, None),
 )}
 
 

@@ -170,17 +170,18 @@ class Runner:
                             log=e.log)]
         self.report.add(check, name, topic, faults)
 
-    def over_patches(self, wanted, topic, by_patch):
+    def over(self, wanted, name, get, by_patch=False):
+        """Make checks of the patches that get() finds, those of a topic."""
         try:
-            patches = self.series.applied(topic)
+            patches = get()
         except Skip as e:
             for check in wanted:
-                self.report.skip(check, topic.name, e)
+                self.report.skip(check, name, e)
             return
         pairs = [(c, p) for p in patches for c in wanted] if by_patch else [
             (c, p) for c in wanted for p in patches]
-        for check, patch_ in pairs:
-            self.one(check, patch_, patch_.name, topic.name)
+        for check, patch in pairs:
+            self.one(check, patch, patch.name, name)
         self.report.flush()
 
     def run(self, wanted):
@@ -195,20 +196,11 @@ class Runner:
         for slow in False, True:
             some = [c for c in of_patch if c.compiles == slow]
             if slow and self.builder.sparing:
-                self.over_series(some)
+                self.over(some, 'series', lambda: [self.series.whole()])
                 some = [c for c in some if c.name == 'build']
             for topic in topics if some else ():
-                self.over_patches(some, topic, slow)
-
-    def over_series(self, wanted):
-        for check in wanted:
-            try:
-                whole = self.series.whole()
-            except Skip as e:
-                self.report.skip(check, 'series', e)
-            else:
-                self.one(check, whole, whole.name, whole.name)
-        self.report.flush()
+                self.over(some, topic.name,
+                          functools.partial(self.series.applied, topic), slow)
 
 
 def wanted(args):

@@ -74,7 +74,6 @@ class Report:
 
     def __init__(self, verbose):
         self.verbose = verbose
-        self.counts = dict.fromkeys(('ok', 'warn', 'fail', 'skip'), 0)
         self.start = time.monotonic()
         self.fine = {}
         self.found = {}
@@ -101,7 +100,6 @@ class Report:
         for level in 'warn', 'fail':
             if any(f.level == level for f in faults):
                 verdict = level
-        self.counts[verdict] += 1
         self.found[subject, check.name] = verdict
         if verdict == 'ok' and check.scope == 'patch' and not self.verbose:
             self.fine.setdefault((check.name, topic), []).append(subject)
@@ -118,7 +116,6 @@ class Report:
             print(f'     log: {log}')
 
     def skip(self, check, subject, why):
-        self.counts['skip'] += 1
         self.found[subject, check.name] = 'skip'
         self.line('skip', check.name, subject, str(why))
 
@@ -140,9 +137,11 @@ class Report:
         path.write_text('\n'.join(common.aligned(rows)) + '\n')
 
     def summary(self):
-        text = ', '.join(f'{n} {what}' for what, n in self.counts.items())
+        verdicts = list(self.found.values())
+        text = ', '.join(f'{verdicts.count(what)} {what}'
+                         for what in ('ok', 'warn', 'fail', 'skip'))
         print(f'check: {text} in {self.clock()}')
-        return int(self.counts['fail'] > 0)
+        return int('fail' in verdicts)
 
 
 class Runner:

@@ -103,13 +103,12 @@ class Failure(Exception):
                 if n or not line.startswith('$ ')][-25:]
 
     def shown(self, indent):
-        """The log's name and these lines, to print."""
-        if not self.log:
-            return ''
+        """The log's name, these lines and what to do, to print."""
         which = 'of it' if self.excerpt else 'its end'
+        log = [f'log: {self.log}; {which}:'] if self.log else []
         return ''.join(f'{indent}{line}\n' for line in (
-            f'log: {self.log}; {which}:',
-            *(f'| {line}' for line in self.lines())))
+            *log, *(f'| {line}' for line in self.lines() if log),
+            *filter(None, [self.hint])))
 
 
 def remedy(e):
@@ -132,8 +131,6 @@ def run_tool(main):
     except Failure as e:
         print(f'{name}: {e.what}', file=sys.stderr)
         print(e.shown('  '), end='', file=sys.stderr)
-        if e.hint:
-            print(f'  {e.hint}', file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -49,8 +49,6 @@ class Report:
     def failure(self, name, e):
         self.add(name, 'not ok', e.what)
         print(e.shown(' ' * 9), end='')
-        if e.hint:
-            print(f'         {e.hint}')
 
     def ktap(self):
         """All results, a subtest a group."""

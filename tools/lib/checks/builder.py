@@ -360,14 +360,9 @@ def is_noise(commit, text):
     name, number, rest = text.split(':', 2)
     if 'bad constant expression' not in rest:
         return False
-    lines = source(commit, name)[:int(number)]
+    lines = blob(commit, name).splitlines()[:int(number)]
     start = next((x for x in reversed(lines) if re.match(r'\w', x)), '')
     return start.startswith(('MODULE_', 'module_param'))
-
-
-@functools.cache
-def source(commit, name):
-    return blob(commit, name).splitlines()
 
 
 def new_warnings(builder, patch, arch, by):

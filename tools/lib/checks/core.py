@@ -190,12 +190,15 @@ class Series:
         patches = self.commits(topic)
         return patches[-1].commit if patches else self.onto(topic)
 
+    def needed(self):
+        """The topics with what they need, in series order."""
+        names = {t.name for topic in self.topics for t in self.chain(topic)}
+        return [t for t in self.all.values() if t.name in names]
+
     def whole(self):
-        """The topics, with what they need, as if they were one patch."""
-        needed = {t.name for topic in self.topics for t in self.chain(topic)}
+        """The same as if they were one patch."""
         every = common.Topic('series', None, '')
-        every.patches = [p for t in self.all.values() if t.name in needed
-                         for p in t.patches]
+        every.patches = [p for t in self.needed() for p in t.patches]
         self.applied(every)
         return Patch(every, None, self.base, self.tip(every))
 

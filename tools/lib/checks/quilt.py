@@ -22,10 +22,7 @@ def quilt_push(tree, patches, log):
 
 def check(at, _):
     series = at.series
-    topics = list(series.all.values())
-    if series.partial:
-        topics = list({t.name: t for s in series.topics
-                       for t in series.chain(s)}.values())
+    topics = series.needed()
     for topic in topics:
         series.applied(topic)
     patches = [p for t in topics for p in t.patches]

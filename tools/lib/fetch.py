@@ -223,10 +223,8 @@ def candidates(args):
     if args.nearest:
         yield from in_debian(lambda v: branch(v) == branch(pin['version']),
                              pin)
-    elif args.version in (None, pin['version']):
-        yield pin
     elif known := [b for b in map(common.base, common.bases())
-                   if b['version'] == args.version]:
+                   if b['version'] == (args.version or pin['version'])]:
         yield known[0]
     else:
         bare = pin_of(args.version, None, None, pin)

@@ -10,12 +10,10 @@ SCOPE, WHEN = 'series', 'fast'
 
 
 def check(at, _):
-    series = at.series
     path = changed_files(LINUX)
     if not path.exists():
         raise Skip('the tree is from no tarball')
-    changed = set(path.read_text().splitlines())
-    patches = [p for t in series.topics for p in t.patches]
-    for name in touched(patches):
-        if name in changed:
-            yield Fault(f'{name} is not upstream\'s in what was fetched')
+    changed = path.read_text().splitlines()
+    patches = [p for t in at.series.topics for p in t.patches]
+    for name in sorted({*touched(patches)}.intersection(changed)):
+        yield Fault(f'{name} is not upstream\'s in what was fetched')

@@ -13,10 +13,9 @@ MOST_PATCHES = 15
 
 def listing(series):
     listed = [p for t in series.all.values() for p in t.patches]
+    names = [t.name for t in series.topics]
     there = {p for p in OVERLAY.glob('*/*.patch') if p.name != COVER
-             and p.parent.name in ([t.name for t in series.topics]
-                                   if series.partial else
-                                   [p.parent.name])}
+             and (p.parent.name in names or not series.partial)}
     for path in sorted(there - set(listed)):
         yield Fault(f'{relative(path)} is not listed in series')
     for path in listed:

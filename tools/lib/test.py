@@ -191,29 +191,12 @@ def uml(report, options):
     add_kunit(report, 'um', result.results())
 
 
-def x86_64(report, options):
-    """KUnit and guest programs, x86-64 under QEMU"""
-    boot_suites(report, 'x86_64')
-
-
-def arm64(report, options):
-    """KUnit and guest programs, arm64 under QEMU"""
-    boot_suites(report, 'arm64')
-
-
-def debug(report, options):
-    """KUnit under KASAN, lockdep and DEBUG_PREEMPT, x86-64"""
-    boot_suites(report, 'x86_64', ['debug'], timeout=5400)
-
-
-def kcsan(report, options):
-    """KUnit under KCSAN, x86-64"""
-    boot_suites(report, 'x86_64', ['kcsan'], timeout=3600)
-
-
-def rt(report, options):
-    """KUnit with PREEMPT_RT, which excludes huge pages, x86-64"""
-    boot_suites(report, 'x86_64', ['no-thp', 'rt'], timeout=900)
+def suites(about, arch, *configs, **kw):
+    """A stage that boots one test kernel."""
+    def stage(report, options):
+        boot_suites(report, arch, configs, **kw)
+    stage.__doc__ = about
+    return stage
 
 
 def numa(report, options):
@@ -228,11 +211,6 @@ def bare(report, options):
     """KUnit without what a suite may take for granted, x86-64"""
     for configs in (['bare'], ['no-thp', 'no-compaction', 'bare']):
         boot_suites(report, 'x86_64', configs, kunit_only='alone')
-
-
-def pages64k(report, options):
-    """KUnit with pages of 64 KiB, arm64"""
-    boot_suites(report, 'arm64', ['64k'], timeout=1800, memory='4G')
 
 
 def variants(report, options):
@@ -371,23 +349,33 @@ def bases(report, options):
                 report.failure(what, e)
 
 
-FAST = [own, check, native, litmus_tests, uml]
-DEFAULT = FAST + [x86_64, arm64]
-FULL = DEFAULT + [debug, kcsan, rt, numa, bare, pages64k, clang, modules,
-                  variants, upstream, bases, stress]
+FAST = {'own': own, 'check': check, 'native': native, 'litmus': litmus_tests,
+        'uml': uml}
+DEFAULT = FAST | {
+    'x86_64': suites('KUnit and guest programs, x86-64 under QEMU', 'x86_64'),
+    'arm64': suites('KUnit and guest programs, arm64 under QEMU', 'arm64')}
+FULL = DEFAULT | {
+    'debug': suites('KUnit under KASAN, lockdep and DEBUG_PREEMPT, x86-64',
+                    'x86_64', 'debug', timeout=5400),
+    'kcsan': suites('KUnit under KCSAN, x86-64', 'x86_64', 'kcsan',
+                    timeout=3600),
+    'rt': suites('KUnit with PREEMPT_RT, which excludes huge pages, x86-64',
+                 'x86_64', 'no-thp', 'rt', timeout=900),
+    'numa': numa, 'bare': bare,
+    'pages64k': suites('KUnit with pages of 64 KiB, arm64', 'arm64', '64k',
+                       timeout=1800, memory='4G'),
+    'clang': clang, 'modules': modules, 'variants': variants,
+    'upstream': upstream, 'bases': bases, 'stress': stress}
 
 
 def build_ahead(stages):
     """Build kernels in the time that earlier stages leave a CPU idle."""
     # If one fails, so will its stage, which says so.
     with contextlib.suppress(Failure):
-        for stage, name in (uml, 'um'), (x86_64, 'x86_64'), (arm64, 'arm64'):
+        for stage, name in {'uml': 'um', 'x86_64': 'x86_64',
+                            'arm64': 'arm64'}.items():
             if stage in stages:
                 kbuild.build(kbuild.arch(name), LINUX)
-
-
-def stage_name(stage):
-    return stage.__name__.removesuffix('_tests')
 
 
 def main(argv):
@@ -405,32 +393,31 @@ def main(argv):
     if options.topic:
         kbuild.only = [t.name for t in
                        common.with_branches(options.topic)]
-    known = {stage_name(s): s for s in FULL}
     if options.list:
-        for name, stage in known.items():
+        for name, stage in FULL.items():
             print(f'{name:8} {stage.__doc__}')
         return
     stages = {'fast': FAST, 'full': FULL}.get(options.mode, DEFAULT)
     if options.only:
         names = options.only.split(',')
-        if unknown := set(names) - set(known):
+        if unknown := set(names) - set(FULL):
             raise Failure('no such stage: ' + ', '.join(sorted(unknown)),
                           hint='tools/test --list names them')
-        stages = [known[n] for n in names]
+        stages = {n: FULL[n] for n in names}
 
     common.setup()
     report, step = Report(), Steps(len(stages) + 1)
     step('the tree: fetch and apply')
     run([TOOLS / 'apply'], 'apply')
-    if check in stages:
+    if 'check' in stages:
         threading.Thread(target=build_ahead, args=[stages],
                          daemon=True).start()
-    for stage in stages:
+    for name, stage in stages.items():
         step(stage.__doc__)
         try:
             stage(report, options)
         except Failure as e:
-            report.failure(stage_name(stage), e)
+            report.failure(name, e)
     report.save()
     print(report.summary())
     return report.counts['not ok'] > 0

@@ -209,9 +209,8 @@ def suites(arch, chain):
     out = configured(arch, 'on', chain)
     target = arch.image.rsplit('/', 1)[-1]
     kbuild.compile(arch, SCRATCH, out, [target])
-    commands, files = vm.selftests(arch, SCRATCH, topic)
     result = vm.boot(arch, out / arch.image, name=f'port {topic}',
-                     commands=commands, files=files, passes=False)
+                     passes=False, **vm.selftests(arch, SCRATCH, topic))
     found = [verdict for _, verdict in result.results()]
     failed = [name for name, verdict in result.results()
               if verdict == 'not ok']

@@ -99,13 +99,11 @@ def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
     arch = kbuild.arch(arch)
     image = kbuild.build(arch, LINUX, configs, clang=clang)
     name = '-'.join([arch.name, *configs] + (['clang'] if clang else []))
-    commands, files = (), {}
     if kunit_only:
         name += f' {kunit_only}'
     else:
-        commands, files = vm.selftests(arch, LINUX)
-    result = vm.boot(arch, image, name=f'boot {name}', commands=commands,
-                     files=files, **kw)
+        kw |= vm.selftests(arch, LINUX)
+    result = vm.boot(arch, image, name=f'boot {name}', **kw)
     add_kunit(report, name, result.results())
 
 

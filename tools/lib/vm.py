@@ -151,16 +151,16 @@ def selftest(arch, tree, name):
     return out / name
 
 
+def has_selftest(tree, name):
+    return (tree / f'tools/testing/selftests/mm/{name}.c').exists()
+
+
 def selftests(arch, tree, topic='*'):
     """A topic's selftests that a tree has: commands and files for boot()."""
-    commands, files = [], {}
-    for listing in topic_has('selftests', topic):
-        for line in listing.read_text().splitlines():
-            name = line.split()[0]
-            if (tree / f'tools/testing/selftests/mm/{name}.c').exists():
-                commands.append(f'/{line}')
-                files[f'/{name}'] = selftest(arch, tree, name)
-    return commands, files
+    lines = [line for listing in topic_has('selftests', topic)
+             for line in listing.read_text().splitlines()]
+    return programs(arch, tree, *(line for line in lines if has_selftest(
+        tree, line.split()[0])))
 
 
 def programs(arch, tree, *lines):
@@ -173,7 +173,7 @@ def programs(arch, tree, *lines):
     for name in (line.split()[0] for line in lines):
         if guest_source(name):
             files[f'/{name}'] = guest_program(arch, name)
-        elif (tree / f'tools/testing/selftests/mm/{name}.c').exists():
+        elif has_selftest(tree, name):
             files[f'/{name}'] = selftest(arch, tree, name)
         else:
             raise Failure(f'no program "{name}"; of kunit/ there are: '
@@ -287,7 +287,7 @@ def shell(arch, image, tree, cmdline, smp, memory):
     if arch.name != os.uname().machine or not busybox:
         raise Failure('a shell needs a static busybox of that architecture',
                       hint='tools/setup installs it for this machine\'s')
-    _, files = selftests(arch, tree)
+    files = selftests(arch, tree)['files']
     files['/busybox'] = busybox
     for source in KUNIT.glob('*/*.c'):
         files[f'/{source.stem}'] = guest_program(arch, source.stem)

@@ -38,7 +38,7 @@ import common
 import kbuild
 import checks
 from checks.builder import Builder
-from checks.core import Cache, Fault, Series, Skip, Tree, lock
+from checks.core import TREE, Cache, Fault, Series, Skip, Tree, lock
 from common import LINUX, Failure, parser
 
 MOST_LINES = 40
@@ -151,7 +151,7 @@ class Runner:
         if not self.series.base:
             raise Failure(f'{LINUX} has no branch base',
                           hint='tools/apply makes it')
-        self.tree = Tree(self.series.base)
+        self.tree = Tree()
         self.builder = Builder(self.series, self.tree, args.arch,
                                report.progress, args.mode == 'ci')
         self.series.cache.prune()
@@ -246,7 +246,7 @@ def main(argv):
     with lock():
         runner = Runner(args, report)
         report.progress('checkout of base')
-        runner.tree.prepare()
+        common.need_work_tree(TREE, runner.series.base)
         runner.run(chosen)
     report.save()
     return report.summary()

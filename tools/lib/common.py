@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -251,6 +252,17 @@ def mend_links():
             # git worktree repair cannot, where both sides have moved.
             link.write_text(f'gitdir: {new}\n')
             (new / 'gitdir').write_text(f'{link.resolve()}\n')
+
+
+def need_work_tree(path, commit):
+    """Make a work tree of build/linux's repository, unless it is there."""
+    if path.exists() and git('rev-parse', '-q', '--verify', f'{commit}^0',
+                             cwd=path, check=False) == commit:
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    git('worktree', 'prune')
+    git('worktree', 'add', '-ff', '-q', '--detach', path, commit)
 
 
 def ref(name, tree=TREE):

@@ -30,10 +30,9 @@ COLUMNS = 'topic', 'what', 'unit', 'upstream', 'patched', 'ratio'
 
 def base_tree():
     """The pinned tree without a patch."""
-    if not (UPSTREAM / '.git').exists():
-        git('worktree', 'prune')
-        git('worktree', 'add', '-ff', '-q', '--detach', UPSTREAM, ref('base'))
-    git('checkout', '-q', '-f', '--detach', ref('base'), cwd=UPSTREAM)
+    commit = git('rev-parse', ref('base'))
+    common.need_work_tree(UPSTREAM, commit)
+    git('checkout', '-q', '-f', '--detach', commit, cwd=UPSTREAM)
     return UPSTREAM
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 import threading
@@ -19,7 +18,7 @@ import common
 import kbuild
 from amtree import AmTree, touched
 from branches import tip
-from common import BUILD, CACHE, LINUX, Failure, git, output, ref
+from common import BUILD, CACHE, LINUX, Failure, git, output
 
 CHECK = BUILD / 'check'
 TREE = CHECK / LINUX.name
@@ -227,19 +226,7 @@ class Series:
 class Tree:
     """The checkout in which scripts of the kernel run and objects are made."""
 
-    def __init__(self, base):
-        self.base = base
-        self.at = None
-
-    def prepare(self):
-        if (TREE.exists() and
-                git('rev-parse', '-q', '--verify', ref('base') + '^{commit}', cwd=TREE,
-                    check=False) == self.base):
-            return
-        shutil.rmtree(TREE, ignore_errors=True)
-        TREE.parent.mkdir(parents=True, exist_ok=True)
-        git('worktree', 'prune')
-        git('worktree', 'add', '-ff', '-q', '--detach', TREE, self.base)
+    at = None
 
     def checkout(self, commit):
         if self.at != commit:

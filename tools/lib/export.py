@@ -104,10 +104,8 @@ def cover_text(topic):
 
 def upstream_commit():
     """The commit of the base's tag, if the tree was made from it."""
-    pin = common.base()
-    return pin.get('commit') or git('rev-parse', '-q', '--verify',
-                                    f'refs/tags/{pin["tag"]}^{{commit}}',
-                                    check=False)
+    return git('rev-parse', '-q', '--verify',
+               f'refs/tags/{common.base()["tag"]}^{{commit}}', check=False)
 
 
 def finished(text, cover, who):

@@ -14,13 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "put.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
 #define KHP	THP "khugepaged/"
+#define TRACING	"/sys/kernel/tracing/"
 #define NEVER	"600000"
 #define PAGE	4096UL
 #define PMD	(512 * PAGE)

@@ -10,11 +10,8 @@
  * WAKES wake-ups are counted for each figure, or 16.
  */
 #define _GNU_SOURCE
-#include <sys/mount.h>
-#include <time.h>
 #include "khugepaged.h"
 
-#define TRACING	"/sys/kernel/tracing/"
 #define LOCK	TRACING "events/lock/lock_"
 #define FILTER	"name == \"khugepaged_mm_lock\""
 /* Before what is counted: until new mms are known, and gone stale. */

@@ -6,10 +6,8 @@
  * behind one that is known, and one of them goes in between.
  */
 #define _GNU_SOURCE
-#include <sys/mount.h>
 #include "khugepaged.h"
 
-#define TRACING	"/sys/kernel/tracing/"
 #define EVENTS	TRACING "events/huge_memory/mm_khugepaged_"
 #define NR	16
 #define WAKES	24

@@ -11,9 +11,7 @@
  */
 #define _GNU_SOURCE
 #include <stdint.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include "khugepaged.h"
 
 #define SLAB	"/sys/kernel/slab/khugepaged_mm_slot/"

@@ -55,10 +55,6 @@ def target(name):
     return tree, common.ref('base', tree.name)
 
 
-def matcher(old, new):
-    return difflib.SequenceMatcher(None, old, new, autojunk=False)
-
-
 def objects(repository):
     return git('rev-parse', '--path-format=absolute', '--git-path', 'objects',
                cwd=repository)
@@ -148,8 +144,9 @@ class Scratch:
             kept += old[done:start]
             done = start + int(nr or 1)
             added = [x[1:] for x in text.splitlines() if x[0] == '+']
-            added = [line for i, _, n in matcher(added, meant)
-                     .get_matching_blocks() for line in added[i:i + n]]
+            both = difflib.SequenceMatcher(None, added, meant, autojunk=False)
+            added = [line for i, _, n in both.get_matching_blocks()
+                     for line in added[i:i + n]]
             at = len(kept)
             while added and added[0].startswith('config ') and kept[at - 1:at] \
                     not in ([], ['']):

@@ -15,6 +15,8 @@ WEAKER = {
     'smp_load_acquire(': 'READ_ONCE(*',
     'smp_store_release(': 'WRITE_ONCE(*',
     'cmpxchg_release(': 'cmpxchg_relaxed(',
+    'smp_wmb();': '',
+    'smp_rmb();': '',
 }
 BARRIER = re.compile('|'.join(map(re.escape, WEAKER)))
 

@@ -37,5 +37,10 @@ bench_inline unsigned int sc(void *q, void **ptrs, unsigned int n)
 	return alf_sc_dequeue(q, ptrs, n);
 }
 
+#ifdef OLD
+BENCH_PEER(old_mpmc, "before", true, create, destroy, mp, mc);
+BENCH_PEER(old_spsc, "before", false, create, destroy, sp, sc);
+#else
 BENCH_PEER(alf_mpmc, "alf_queue", true, create, destroy, mp, mc);
 BENCH_PEER(alf_spsc, "alf_queue", false, create, destroy, sp, sc);
+#endif

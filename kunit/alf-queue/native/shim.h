@@ -22,8 +22,8 @@
 
 typedef uint8_t u8;
 typedef uint32_t u32;
-typedef int64_t s64;
-typedef uint64_t u64;
+typedef long long s64;
+typedef unsigned long long u64;
 typedef u64 dma_addr_t;
 
 /* Compiler and arithmetic */
@@ -37,6 +37,7 @@ typedef u64 dma_addr_t;
 
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
+#define prefetch(p)		__builtin_prefetch(p)
 #define barrier()		__asm__ __volatile__("" : : : "memory")
 
 #define __aligned(n)		__attribute__((__aligned__(n)))
@@ -53,14 +54,24 @@ typedef u64 dma_addr_t;
 })
 #define BIT_U32(nr)	((u32)1 << (nr))
 #define min3(a, b, c)		min(a, min(b, c))
+#define max(a, b)							\
+({									\
+	__auto_type _a = (a);						\
+	__auto_type _b = (b);						\
+									\
+	_a > _b ? _a : _b;						\
+})
+#define clamp(v, lo, hi)	min(max(v, lo), hi)
 
 #define U32_MAX			UINT32_MAX
+#define S64_MAX			INT64_MAX
 #define lower_32_bits(n)	((u32)(n))
 #define upper_32_bits(n)	((u32)((u64)(n) >> 32))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define ALIGN(n, a)		(((n) + (a) - 1) & ~((__typeof__(n))(a) - 1))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof(*(a)))
 
+#define ilog2(n)		(63 - __builtin_clzl(n))
 static inline bool is_power_of_2(unsigned long n)
 {
 	return n && !(n & (n - 1));
@@ -100,15 +111,16 @@ static inline void cpu_relax(void)
 }
 
 /*
- * For the stress test, SHIM_STRESS. Nothing keeps a thread from being preempted
- * here, so that who waits lets others run. And before what matters to others
- * there is now and then a pause, of which not all are short, so that they get
- * in between where they hardly would.
+ * For the stress test, SHIM_STRESS. Before what matters to others there is now
+ * and then a pause, of which not all are short, so that others get in between
+ * where they hardly would. A thread that waits lets others run, unless the test
+ * is to show that nobody depends on that.
  *
  * For the benchmark neither: calls would have alf_queue save registers that it
  * does not in the kernel.
  */
 #ifdef SHIM_STRESS
+extern bool shim_never_yield;
 static __thread u32 shim_random;
 
 static inline void shim_disturb(void)
@@ -116,7 +128,7 @@ static inline void shim_disturb(void)
 	shim_random = shim_random * 1664525 + 1013904223;
 	if (likely(shim_random >> 26))
 		return;
-	if (shim_random >> 22 & 15)
+	if (shim_random >> 22 & 15 || shim_never_yield)
 		for (u32 i = shim_random >> 16 & 63; i; i--)
 			cpu_relax();
 	else
@@ -125,7 +137,7 @@ static inline void shim_disturb(void)
 
 static inline void shim_wait(unsigned int *spins)
 {
-	if (++*spins % 256)
+	if (++*spins % 256 || shim_never_yield)
 		cpu_relax();
 	else
 		sched_yield();
@@ -135,27 +147,57 @@ static __always_inline void shim_disturb(void) { }
 static __always_inline void shim_wait(unsigned int *spins) { cpu_relax(); }
 #endif
 
+#ifndef SHIM_TSAN
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
+#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+#define shim_claimed()		((void)0)
+#else
+/*
+ * The thread sanitizer does not know fences. A write barrier makes releases of
+ * the writes that follow, until the next claim; a read barrier acquires what
+ * was read before it.
+ */
+#define SHIM_READS		256
+static __thread bool shim_wmb;
+static __thread const void *shim_reads[SHIM_READS];
+static __thread unsigned int shim_n_reads;
+
+void __tsan_acquire(void *addr);
+
+static inline void shim_log_read(const void *addr)
+{
+	shim_reads[shim_n_reads++ % SHIM_READS] = addr;
+}
+
+static inline void smp_rmb(void)
+{
+	unsigned int n = shim_n_reads < SHIM_READS ? shim_n_reads : SHIM_READS;
+
+	while (n)
+		__tsan_acquire((void *)shim_reads[--n]);
+	shim_n_reads = 0;
+}
+
+#define READ_ONCE(x)							\
+	(shim_log_read(&(x)), __atomic_load_n(&(x), __ATOMIC_RELAXED))
+#define WRITE_ONCE(x, v)						\
+do {									\
+	if (shim_wmb)							\
+		__atomic_store_n(&(x), v, __ATOMIC_RELEASE);		\
+	else								\
+		__atomic_store_n(&(x), v, __ATOMIC_RELAXED);		\
+} while (0)
+#define smp_wmb()		((void)(shim_wmb = true))
+#define shim_claimed()		((void)(shim_wmb = false))
+#endif
 #define data_race(expr)		(expr)
 #define smp_load_acquire(p)						\
 	(shim_disturb(), __atomic_load_n(p, __ATOMIC_ACQUIRE))
 #define smp_store_release(p, v)						\
 	(shim_disturb(), __atomic_store_n(p, v, __ATOMIC_RELEASE))
-#define smp_rmb()		__atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
-
-/*
- * In the kernel's memory model and on every machine a store-release is
- * cumulative: it also publishes what another CPU did before the store that was
- * read here, by a relaxed load too. C11 has no such rule, so that the thread
- * sanitizer, which checks by C11, has to see an acquire.
- */
-#ifdef SHIM_TSAN
-#define SHIM_COND_LOAD		__ATOMIC_ACQUIRE
-#else
-#define SHIM_COND_LOAD		__ATOMIC_RELAXED
-#endif
+#define smp_acquire__after_ctrl_dep() smp_rmb()
 
 #define smp_cond_load_relaxed(p, cond)					\
 ({									\
@@ -163,7 +205,7 @@ static __always_inline void shim_wait(unsigned int *spins) { cpu_relax(); }
 	__typeof__(*(p)) VAL;						\
 									\
 	for (;;) {							\
-		VAL = __atomic_load_n(p, SHIM_COND_LOAD);		\
+		VAL = __atomic_load_n(p, __ATOMIC_RELAXED);		\
 		if (cond)						\
 			break;						\
 		shim_wait(&_spins);					\
@@ -192,12 +234,13 @@ static __always_inline void atomic64_set(atomic64_t *v, s64 i)
 
 static __always_inline void atomic64_set_release(atomic64_t *v, s64 i)
 {
+	shim_claimed();
 	__atomic_store_n(&v->counter, i, __ATOMIC_RELEASE);
 }
 
 /* A pointer to u64 does for @old in the kernel as well, where it is s64. */
 #define atomic64_try_cmpxchg_release(v, old, new)			\
-	(shim_disturb(),						\
+	(shim_disturb(), shim_claimed(),				\
 	 __atomic_compare_exchange_n(&(v)->counter, (s64 *)(old), new,	\
 				     false, __ATOMIC_RELEASE,		\
 				     __ATOMIC_RELAXED))
@@ -217,7 +260,16 @@ struct lock_class_key { };
 struct lockdep_map { };
 enum { LD_WAIT_INV, LD_WAIT_FREE, LD_WAIT_SPIN, LD_WAIT_CONFIG };
 
-#define IS_ENABLED(option)	0
+#define IS_ENABLED(option)	SHIM_##option
+#define SHIM_CONFIG_DEBUG_KMEMLEAK 0
+#ifdef SHIM_STRESS
+#define CONFIG_ALF_QUEUE_TEST_HOOK 1
+#define SHIM_CONFIG_ALF_QUEUE_DEBUG 1
+#else
+#define SHIM_CONFIG_ALF_QUEUE_DEBUG 0
+#endif
+#define SHIM_CONFIG_PROVE_LOCKING 0
+#define WARN_ONCE(c, ...)	(c)
 #define ASSERT_EXCLUSIVE_WRITER(var) ((void)(var))
 #define lockdep_assert_once(c)	((void)(c))
 #define lock_map_acquire(map)	((void)(map))
@@ -256,6 +308,8 @@ static inline void spin_unlock(spinlock_t *lock)
 
 typedef unsigned int gfp_t;
 #define GFP_KERNEL		0U
+#define GFP_NOWAIT		0U
+#define __GFP_NOWARN		0U
 #define __GFP_ZERO		1U
 #define NUMA_NO_NODE		(-1)
 #define KMALLOC_MAX_SIZE	(4UL << 20)

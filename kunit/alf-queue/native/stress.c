@@ -2,11 +2,12 @@
 /*
  * Stress lib/alf_queue.c from as many threads as asked for.
  *
- * stress [-n ELEMENTS] [-p PRODUCERS -c CONSUMERS [-s SIZE]] [-t SECONDS]
+ * stress [-n ELEMENTS] [-p PRODUCERS -c CONSUMERS [-s SIZE]] [-t SECONDS] [-y]
  *
- * Without -p and -c: the unit cases and a matrix of modes, threads and sizes
- * with ELEMENTS pointers each. Prints TAP; a test that takes longer than
- * SECONDS has failed, and is the last.
+ * Without -p and -c: a matrix of modes, threads and sizes with ELEMENTS
+ * pointers each, then objects that circulate between two queues. With -y no
+ * thread yields its CPU, whatever it waits for. Prints TAP; a test that takes
+ * longer than SECONDS has failed, and is the last.
  *
  * A pointer says who produced it and as its how manyeth. Every consumer sees
  * to it that those of one producer come in order, and marks what it has got in
@@ -33,13 +34,14 @@ typedef unsigned int (*dequeue_t)(struct alf_queue *, void **, unsigned int);
 static const struct { enqueue_t bulk, burst; } enqueue[2] = {
 	{ alf_sp_enqueue, alf_sp_enqueue_burst },
 	{ alf_mp_enqueue, alf_mp_enqueue_burst },
-}, enqueue_irqsave = { alf_mp_enqueue_irqsave, alf_mp_enqueue_burst_irqsave };
+};
 
 static const struct { dequeue_t bulk, burst; } dequeue[2] = {
 	{ alf_sc_dequeue, alf_sc_dequeue_burst },
 	{ alf_mc_dequeue, alf_mc_dequeue_burst },
-}, dequeue_irqsave = { alf_mc_dequeue_irqsave, alf_mc_dequeue_burst_irqsave };
+};
 
+bool shim_never_yield;
 static int test, failed, cpus[CPU_SETSIZE], n_cpus;
 static unsigned int seconds = 120;
 
@@ -66,127 +68,13 @@ static void late(int sig)
 }
 
 /* Put an empty queue's indices to @start, where time would take them. */
-static void start_at(struct alf_queue *q, u32 start)
+static void start_at(struct alf_queue *q, u64 start)
 {
-	atomic64_set(&q->prod.head, (u64)start << 32 | (u32)(start + q->size));
-	atomic64_set(&q->cons.head, (u64)start << 32 | start);
-	q->prod.tail = start;
-	q->cons.tail = start;
-}
-
-/* Unit cases, one thread */
-
-#define CHECK(cond)							\
-do {									\
-	if (!(cond)) {							\
-		printf("# line %d: %s\n", __LINE__, #cond);		\
-		return false;						\
-	}								\
-} while (0)
-
-static bool unit_errors(void)
-{
-	unsigned int bad[] = { 0, 3, 6, 1000, ALF_QUEUE_MAX_SIZE - 1,
-			       ALF_QUEUE_MAX_SIZE + 1, ALF_QUEUE_MAX_SIZE * 2,
-			       U32_MAX };
-
-	for (int i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK(PTR_ERR(alf_queue_alloc(bad[i], GFP_KERNEL,
-					      NUMA_NO_NODE)) == -EINVAL);
-	/* More than INT_MAX bytes. */
-	CHECK(PTR_ERR(alf_queue_alloc(ALF_QUEUE_MAX_SIZE, GFP_KERNEL,
-				      NUMA_NO_NODE)) == -ENOMEM);
-	alf_queue_free(NULL);
-	return true;
-}
-
-static bool is_count(struct alf_queue *q, unsigned int size, unsigned int count)
-{
-	return alf_queue_count(q) == count &&
-	       alf_queue_avail_space(q) == size - count &&
-	       alf_queue_empty(q) == !count &&
-	       alf_queue_full(q) == (count == size);
-}
-
-static bool unit_ops(struct alf_queue *q, unsigned int size, enqueue_t bulk_in,
-		     enqueue_t burst_in, dequeue_t bulk_out,
-		     dequeue_t burst_out)
-{
-	void *in[20], *out[20];
-	unsigned int i, n;
-
-	for (i = 0; i < 20; i++)
-		in[i] = &in[i];
-
-	/* Nothing, and from nothing. */
-	memset(out, 0, sizeof(out));
-	CHECK(is_count(q, size, 0));
-	CHECK(!bulk_in(q, in, 0) && !burst_in(q, in, 0));
-	CHECK(!bulk_out(q, out, 0) && !burst_out(q, out, 0));
-	CHECK(!bulk_out(q, out, 1) && !burst_out(q, out, 1));
-	CHECK(!bulk_in(q, in, size + 1) && !bulk_in(q, in, U32_MAX));
-	CHECK(is_count(q, size, 0) && !out[0]);
-
-	/* All that there is room for, at once, and one by one. */
-	CHECK(bulk_in(q, in, size) == size && is_count(q, size, size));
-	CHECK(!bulk_in(q, in, 1) && !burst_in(q, in, 1));
-	CHECK(!bulk_out(q, out, size + 1) && !out[0]);
-	CHECK(bulk_out(q, out, size) == size && is_count(q, size, 0));
-	CHECK(!memcmp(in, out, size * sizeof(*in)) && !out[size]);
-	for (i = 0; i < size; i++)
-		CHECK(bulk_in(q, in + i, 1) == 1 && is_count(q, size, i + 1));
-	CHECK(!bulk_in(q, in, 1));
-	for (i = 0; i < size; i++)
-		CHECK(burst_out(q, out, 1) == 1 && out[0] == in[i]);
-	CHECK(is_count(q, size, 0));
-
-	/* Bursts take what fits and give what is there. */
-	memset(out, 0, sizeof(out));
-	CHECK(burst_in(q, in, size + 1) == size && is_count(q, size, size));
-	CHECK(!burst_in(q, in, size + 1));
-	CHECK(burst_out(q, out, size + 2) == size && !out[size]);
-	CHECK(!memcmp(in, out, size * sizeof(*in)));
-	for (n = 1; n < size; n++) {
-		memset(out, 0, sizeof(out));
-		CHECK(bulk_in(q, in, n) == n);
-		CHECK(!bulk_in(q, in + n, size - n + 1));
-		CHECK(burst_in(q, in + n, size) == size - n);
-		CHECK(bulk_out(q, out, n) == n && is_count(q, size, size - n));
-		CHECK(!bulk_out(q, out + n, size - n + 1) && !out[n]);
-		CHECK(burst_out(q, out + n, size) == size - n && !out[size]);
-		CHECK(!memcmp(in, out, size * sizeof(*in)));
-	}
-
-	/* Every alignment of a batch to the ring. */
-	for (i = 0; i < 3 * size; i++) {
-		n = i % size + 1;
-		memset(out, 0, sizeof(out));
-		CHECK(bulk_in(q, in, n) == n && bulk_out(q, out, n) == n);
-		CHECK(!memcmp(in, out, n * sizeof(*in)) && !out[n]);
-	}
-	CHECK(is_count(q, size, 0));
-	return true;
-}
-
-static bool unit(unsigned int size, u32 start)
-{
-	struct alf_queue *q = alf_queue_alloc(size, GFP_KERNEL, NUMA_NO_NODE);
-	bool ok = true;
-
-	CHECK(!IS_ERR(q));
-	for (int i = 0; i < 4; i++) {
-		int p = i & 1, c = i >> 1;
-
-		start_at(q, start);
-		ok = ok && unit_ops(q, size, enqueue[p].bulk, enqueue[p].burst,
-				    dequeue[c].bulk, dequeue[c].burst);
-	}
-	start_at(q, start);
-	ok = ok && unit_ops(q, size, enqueue_irqsave.bulk,
-			    enqueue_irqsave.burst, dequeue_irqsave.bulk,
-			    dequeue_irqsave.burst);
-	alf_queue_free(q);
-	return ok;
+	atomic64_set(&q->prod.head, start);
+	atomic64_set(&q->prod.limit, start);
+	atomic64_set(&q->cons.head, start);
+	for (u64 i = start; i != start + q->size; i++)
+		q->ring[i & (q->size - 1)] = !!(i & q->size);
 }
 
 /* Many threads */
@@ -205,6 +93,7 @@ struct thread {
 	unsigned int index;
 	u64 random;
 	u64 *seen[SIDE_MAX];		/* a consumer's, of each producer */
+	u64 count;			/* objects that it got */
 	bool ok;
 };
 
@@ -227,16 +116,16 @@ static void pin(unsigned int index)
 
 static void wait_for_others(unsigned int *spins)
 {
-	if (job.crowded)
+	if (job.crowded && !shim_never_yield)
 		sched_yield();
 	else
 		shim_wait(spins);
 }
 
-/* Never 0, so that a pointer is not NULL. */
+/* Even, and never NULL. */
 static void *encode(unsigned int producer, u64 seq)
 {
-	return (void *)((u64)(producer + 1) << 48 | seq);
+	return (void *)((u64)(producer + 1) << 48 | seq << 1);
 }
 
 static void *produce(void *arg)
@@ -276,9 +165,9 @@ static void *produce(void *arg)
 static bool take(struct thread *t, s64 *last, u64 ptr)
 {
 	unsigned int producer = (ptr >> 48) - 1;
-	u64 seq = ptr & ((1ULL << 48) - 1);
+	u64 seq = (ptr & ((1ULL << 48) - 1)) >> 1;
 
-	if (producer >= job.producers || seq >= job.each) {
+	if (ptr & 1 || producer >= job.producers || seq >= job.each) {
 		diag("not a pointer that was enqueued", t->index, ptr);
 		return false;
 	}
@@ -369,7 +258,7 @@ static bool all_once(struct thread *consumers)
 }
 
 static void stress(u64 elements, unsigned int producers,
-		   unsigned int consumers, unsigned int size, u32 start)
+		   unsigned int consumers, unsigned int size, u64 start)
 {
 	struct thread *threads, *t;
 	struct timespec t0, t1;
@@ -416,16 +305,16 @@ static void stress(u64 elements, unsigned int producers,
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	alarm(0);
 
-	if (ok && !alf_queue_empty(job.q)) {
+	if (ok && alf_queue_count(job.q)) {
 		diag("not empty in the end", 0, alf_queue_count(job.q));
 		ok = false;
 	}
 	ok = ok && all_once(threads + producers);
 
-	snprintf(name, sizeof(name), "%uP+%uC %s/%s size %u from %#x: "
+	snprintf(name, sizeof(name), "%uP+%uC %s/%s size %u from %#llx: "
 		 "%llu in %.2f s", producers, consumers,
 		 producers > 1 ? "mp" : "sp", consumers > 1 ? "mc" : "sc",
-		 size, start, (unsigned long long)job.each * producers,
+		 size, start, job.each * producers,
 		 (t1.tv_sec - t0.tv_sec) + (t1.tv_nsec - t0.tv_nsec) / 1e9);
 	result(ok, name);
 
@@ -437,27 +326,112 @@ static void stress(u64 elements, unsigned int producers,
 	alf_queue_free(job.q);
 }
 
-static void unit_cases(void)
+/* Objects that everybody changes who gets them out of one of two queues. */
+
+#define OBJECTS		256U
+#define THREADS		4
+
+static struct object {
+	unsigned int used, users;	/* plain: a data race shows */
+} objects[OBJECTS];
+
+static struct {
+	struct alf_queue *q[2];
+	u64 each;
+	pthread_barrier_t start;
+} circle;
+
+static void *circulate(void *arg)
 {
-	unsigned int sizes[] = { 1, 2, 4, 16 };
+	struct thread *t = arg;
+	unsigned int i, n, to;
+	void *ptrs[BATCH_MAX];
+	u64 done;
+
+	pin(t->index);
+	pthread_barrier_wait(&circle.start);
+	for (done = 0; done < circle.each; done++) {
+		to = pick(t, 2);
+		n = alf_mc_dequeue_burst(circle.q[!to], ptrs,
+					 1 + pick(t, BATCH_MAX / 2));
+		for (i = 0; i < n; i++) {
+			struct object *o = ptrs[i];
+
+			if (o->users++) {
+				diag("not the only user", t->index, o->users);
+				t->ok = false;
+			}
+			o->used++;
+			t->random ^= o->used;
+			o->users--;
+		}
+		t->count += n;
+		/* Another dequeue may be about to free its slots. */
+		for (i = 0; i < n; )
+			i += alf_mp_enqueue_burst(circle.q[to], ptrs + i,
+						  n - i);
+	}
+	return NULL;
+}
+
+static void test_circle(u64 elements)
+{
+	struct thread *threads = calloc(THREADS, sizeof(*threads));
+	u64 used = 0, count = 0;
 	char name[80];
+	bool ok = true;
+	unsigned int i;
 
-	result(unit_errors(), "allocation errors");
-	for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (int wrap = 0; wrap < 2; wrap++) {
-			u32 start = wrap ? U32_MAX - sizes[i] : 0;
+	circle.each = elements / 16 + 1;
+	for (i = 0; i < 2; i++) {
+		circle.q[i] = alf_queue_alloc(OBJECTS, GFP_KERNEL,
+					      NUMA_NO_NODE);
+		start_at(circle.q[i], U32_MAX - OBJECTS);
+	}
+	for (i = 0; i < OBJECTS; i++) {
+		void *o = &objects[i];
 
-			snprintf(name, sizeof(name), "size %u from %#x",
-				 sizes[i], start);
-			result(unit(sizes[i], start), name);
+		objects[i].used = 0;
+		alf_mp_enqueue(circle.q[0], &o, 1);
+	}
+	pthread_barrier_init(&circle.start, NULL, THREADS);
+	alarm(seconds);
+	for (i = 0; i < THREADS; i++) {
+		threads[i].index = i;
+		threads[i].ok = true;
+		threads[i].random = 0x9e3779b97f4a7c15ULL * (i + 1);
+		if (pthread_create(&threads[i].thread, NULL, circulate,
+				   &threads[i])) {
+			printf("Bail out! no threads\n");
+			exit(1);
 		}
 	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(threads[i].thread, NULL);
+		count += threads[i].count;
+		ok = ok && threads[i].ok;
+	}
+	alarm(0);
+	for (i = 0; i < OBJECTS; i++)
+		used += objects[i].used;
+	if (used != count || alf_queue_count(circle.q[0]) +
+	    alf_queue_count(circle.q[1]) != OBJECTS) {
+		diag("objects lost or used twice", 0, used);
+		ok = false;
+	}
+	snprintf(name, sizeof(name), "%u threads, %u objects in two queues: "
+		 "%llu", THREADS, OBJECTS, count);
+	result(ok, name);
+	alf_queue_free(circle.q[0]);
+	alf_queue_free(circle.q[1]);
+	free(threads);
 }
 
 static const struct { unsigned int p, c; } sides[] = {
 	{ 1, 1 }, { 2, 1 }, { 1, 2 }, { 2, 2 }, { 4, 4 },
 };
-static const unsigned int sizes[] = { 1, 2, 8, 1024 };
+/* Without chunks, with a few, and with many. */
+static const unsigned int sizes[] = { 1, 2, 8, 64, 1024 };
 
 int main(int argc, char **argv)
 {
@@ -466,7 +440,7 @@ int main(int argc, char **argv)
 	cpu_set_t set;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:p:c:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:p:c:s:t:y")) != -1) {
 		switch (opt) {
 		case 'n':
 			elements = strtoull(optarg, NULL, 0);
@@ -482,6 +456,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			seconds = atoi(optarg);
+			break;
+		case 'y':
+			shim_never_yield = true;
 			break;
 		default:
 			return 2;
@@ -506,13 +483,13 @@ int main(int argc, char **argv)
 		return !!failed;
 	}
 
-	printf("1..%zu\n", 9 + ARRAY_SIZE(sides) * ARRAY_SIZE(sizes));
-	unit_cases();
+	printf("1..%zu\n", ARRAY_SIZE(sides) * ARRAY_SIZE(sizes) + 1);
 	for (int i = 0; i < ARRAY_SIZE(sides); i++)
 		for (int k = 0; k < ARRAY_SIZE(sizes); k++)
 			/* Small queues have their threads wait for each other. */
 			stress(sizes[k] < 8 ? elements / 8 + 1 : elements,
 			       sides[i].p, sides[i].c, sizes[k],
 			       U32_MAX - 3 * sizes[k]);
+	test_circle(elements);
 	return !!failed;
 }

@@ -2,14 +2,19 @@
 /*
  * Nanoseconds an element of alf_queue and of its peers, in one process.
  *
- * bench [-r ROUNDS] [-e ELEMENTS] [-s SHAPE] [-p PEER] [-o]
+ * bench [-r ROUNDS] [-e ELEMENTS] [-m MSEC] [-s SHAPE] [-p PEER] [-o] [-c]
  *
  * Prints a line a measurement: shape, mode, batch, peer, and the time of every
  * round. In each round every peer is measured once, in rotating order, so that
  * what disturbs the machine disturbs them alike.
+ *
+ * With -c the shapes are crowded: more threads than CPUs, which are preempted
+ * in the place of virtual CPUs, and never yield. Each runs for MSEC. With -o
+ * the program stays as nice as it was started.
  */
 
 #define _GNU_SOURCE
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,21 +34,29 @@ static const struct peer *const peers[][2] = { PEERS };
 
 #define N_PEERS		(sizeof(peers) / sizeof(*peers))
 #define ROUNDS_MAX	1000
-#define THREADS_MAX	4
+#define THREADS_MAX	8
+#define CROWD_CPUS	2
 
 static const unsigned int bulks[] = { 1, 8, 16, 32 };
 #define N_BULKS		(sizeof(bulks) / sizeof(*bulks))
 
 static const struct shape {
 	const char *name;
-	unsigned int pairs;	/* 0: one thread does both */
+	unsigned int producers;	/* and as many consumers */
+	unsigned int both;	/* or threads that do both */
+	unsigned int fill;	/* pointers that are there before */
 	bool shared;
 } shapes[] = {
-	{ "1 thread", 0, true },
-	{ "1 thread", 0, false },
-	{ "1P+1C", 1, true },
-	{ "1P+1C", 1, false },
-	{ "2P+2C", 2, true },
+	{ "1 thread", .both = 1, .shared = true },
+	{ "1 thread", .both = 1 },
+	{ "1P+1C", .producers = 1, .shared = true },
+	{ "1P+1C", .producers = 1 },
+	{ "2P+2C", .producers = 2, .shared = true },
+	{ "2 threads", .both = 2, .fill = BENCH_SIZE / 2, .shared = true },
+}, crowds[] = {
+	{ "3 crowded", .both = 3, .fill = BENCH_SIZE / 2, .shared = true },
+	{ "4 crowded", .both = 4, .fill = BENCH_SIZE / 2, .shared = true },
+	{ "8 crowded", .both = 8, .fill = BENCH_SIZE / 2, .shared = true },
 };
 
 unsigned int bench_spins;
@@ -55,8 +68,9 @@ static struct {
 	const struct peer *peer;
 	void *queue;
 	unsigned int bulk;
-	unsigned int pairs;
-	uint64_t total;		/* per thread */
+	const struct shape *shape;
+	uint64_t total;		/* per thread, or per turn in a crowd */
+	bool crowd, stop;
 	bool quit;
 } job;
 
@@ -66,7 +80,7 @@ static unsigned int arrived;	/* at the start line */
 static struct worker {
 	pthread_t thread;
 	unsigned int index;
-	uint64_t start, stop, sum;
+	uint64_t start, stop, sum, moved;
 } __attribute__((__aligned__(128))) workers[THREADS_MAX];
 
 static void die(const char *what)
@@ -93,9 +107,23 @@ static void pin(unsigned int index)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+static unsigned int threads_of(const struct shape *s)
+{
+	return s->both + 2 * s->producers;
+}
+
+/* In and out for as long as the crowd is measured. */
+static void work_in_crowd(struct worker *w)
+{
+	while (!__atomic_load_n(&job.stop, __ATOMIC_RELAXED)) {
+		w->sum += job.peer->both(job.queue, job.bulk, job.total);
+		w->moved += job.total;
+	}
+}
+
 static void measure(struct worker *w)
 {
-	unsigned int threads = job.pairs ? 2 * job.pairs : 1;
+	unsigned int threads = threads_of(job.shape);
 
 	if (w->index >= threads)
 		return;
@@ -106,10 +134,13 @@ static void measure(struct worker *w)
 			sched_yield();
 
 	w->sum = 0;
+	w->moved = job.crowd ? 0 : job.total;
 	w->start = now();
-	if (!job.pairs)
+	if (job.crowd)
+		work_in_crowd(w);
+	else if (job.shape->both)
 		w->sum = job.peer->both(job.queue, job.bulk, job.total);
-	else if (w->index < job.pairs)
+	else if (w->index < job.shape->producers)
 		job.peer->produce(job.queue, job.bulk, job.total);
 	else
 		w->sum = job.peer->consume(job.queue, job.bulk, job.total);
@@ -130,27 +161,45 @@ static void *work(void *arg)
 	}
 }
 
+/* What @elements pointers in batches of @bulk add up to. */
+static uint64_t sum_of(uint64_t elements, unsigned int bulk)
+{
+	return elements / bulk * (4 * bulk * (bulk + 1));
+}
+
+static void let_work(unsigned int msec)
+{
+	pthread_barrier_wait(&begin);
+	if (job.crowd) {
+		usleep(msec * 1000);
+		__atomic_store_n(&job.stop, true, __ATOMIC_RELAXED);
+	}
+	pthread_barrier_wait(&end);
+}
+
 /* One peer, one shape, one batch size: nanoseconds an element. */
 static double run(const struct peer *peer, const struct shape *shape,
-		  unsigned int bulk, uint64_t elements)
+		  unsigned int bulk, uint64_t elements, unsigned int msec)
 {
-	unsigned int threads = shape->pairs ? 2 * shape->pairs : 1;
-	uint64_t per_thread = elements / (shape->pairs ? shape->pairs : 1);
-	uint64_t start = UINT64_MAX, stop = 0, sum = 0, expected;
+	unsigned int threads = threads_of(shape);
+	uint64_t start = UINT64_MAX, stop = 0, sum = 0, moved = 0;
 
 	job.peer = peer;
 	job.queue = peer->create();
 	job.bulk = bulk;
-	job.pairs = shape->pairs;
-	job.total = per_thread - per_thread % bulk;
+	job.shape = shape;
+	job.total = msec ? 2048 : elements / (threads - shape->producers);
+	job.total -= job.total % bulk;
+	job.crowd = msec;
+	job.stop = false;
 	arrived = 0;
-	bench_spins = threads > n_cpus ? 0 : 10000;
+	bench_spins = msec ? UINT_MAX : threads > n_cpus ? 0 : 10000;
 	if (!job.queue)
 		die("out of memory");
+	if (shape->fill)
+		peer->produce(job.queue, bulk, shape->fill);
 
-	pthread_barrier_wait(&begin);
-	pthread_barrier_wait(&end);
-	peer->destroy(job.queue);
+	let_work(msec);
 
 	for (unsigned int i = 0; i < threads; i++) {
 		if (workers[i].start < start)
@@ -158,16 +207,19 @@ static double run(const struct peer *peer, const struct shape *shape,
 		if (workers[i].stop > stop)
 			stop = workers[i].stop;
 		sum += workers[i].sum;
+		if (i >= shape->producers)
+			moved += workers[i].moved;
 	}
+	if (shape->fill)
+		sum += peer->consume(job.queue, bulk, shape->fill);
+	peer->destroy(job.queue);
 
-	elements = job.total * (shape->pairs ? shape->pairs : 1);
-	expected = elements / bulk * (4 * bulk * (bulk + 1));
-	if (sum != expected) {
+	if (sum != sum_of(moved + shape->fill, bulk)) {
 		fprintf(stderr, "bench: %s lost or invented pointers\n",
 			peer->name);
 		exit(1);
 	}
-	return (double)(stop - start) / elements;
+	return (double)(stop - start) / moved;
 }
 
 int main(int argc, char **argv)
@@ -176,17 +228,23 @@ int main(int argc, char **argv)
 	struct sched_param param = { .sched_priority = 1 };
 	uint64_t elements = 1 << 18;
 	const char *only = NULL, *only_shape = NULL;
+	const struct shape *first = shapes, *last = shapes +
+		sizeof(shapes) / sizeof(*shapes);
+	unsigned int msec = 0;
 	int rounds = 15, opt;
 	bool fifo, other = false;
 	cpu_set_t set;
 
-	while ((opt = getopt(argc, argv, "r:e:s:p:o")) != -1) {
+	while ((opt = getopt(argc, argv, "r:e:m:s:p:oc")) != -1) {
 		switch (opt) {
 		case 'r':
 			rounds = atoi(optarg);
 			break;
 		case 'e':
 			elements = strtoull(optarg, NULL, 0);
+			break;
+		case 'm':
+			msec = atoi(optarg);
 			break;
 		case 's':
 			only_shape = optarg;
@@ -197,11 +255,20 @@ int main(int argc, char **argv)
 		case 'o':
 			other = true;
 			break;
+		case 'c':
+			first = crowds;
+			last = crowds + sizeof(crowds) / sizeof(*crowds);
+			other = true;
+			break;
 		default:
-			die("usage: bench [-r ROUNDS] [-e ELEMENTS] "
-			    "[-s SHAPE] [-p PEER] [-o]");
+			die("usage: bench [-r ROUNDS] [-e ELEMENTS] [-m MSEC] "
+			    "[-s SHAPE] [-p PEER] [-o] [-c]");
 		}
 	}
+	if (first == crowds && !msec)
+		msec = 200;
+	else if (first != crowds)
+		msec = 0;
 	if (rounds < 1 || rounds > ROUNDS_MAX || elements < 1024)
 		die("ROUNDS or ELEMENTS out of range");
 
@@ -216,7 +283,7 @@ int main(int argc, char **argv)
 
 	sched_getaffinity(0, sizeof(set), &set);
 	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &set))
+		if (CPU_ISSET(i, &set) && (!msec || n_cpus < CROWD_CPUS))
 			cpus[n_cpus++] = i;
 	printf("# cpus=%d scheduler=%s size=%u elements=%llu rounds=%d\n",
 	       n_cpus, fifo ? "SCHED_FIFO" : "SCHED_OTHER", BENCH_SIZE,
@@ -230,11 +297,10 @@ int main(int argc, char **argv)
 			die("no threads");
 	}
 
-	for (const struct shape *s = shapes;
-	     s < shapes + sizeof(shapes) / sizeof(*shapes); s++) {
+	for (const struct shape *s = first; s < last; s++) {
 		if (only_shape && strcmp(only_shape, s->name))
 			continue;
-		if (s->pairs && n_cpus < 2) {
+		if (threads_of(s) > 1 && n_cpus < 2) {
 			printf("# %s needs two CPUs\n", s->name);
 			continue;
 		}
@@ -248,7 +314,7 @@ int main(int argc, char **argv)
 					if (only && strcmp(only, p->name))
 						continue;
 					times[k][r] = run(p, s, bulks[b],
-							  elements);
+							  elements, msec);
 				}
 			}
 			for (int k = 0; k < N_PEERS; k++) {

@@ -188,7 +188,7 @@ static double run(const struct peer *peer, const struct shape *shape,
 	job.queue = peer->create();
 	job.bulk = bulk;
 	job.shape = shape;
-	job.total = msec ? 2048 : elements / (threads - shape->producers);
+	job.total = msec ? 64 : elements / (threads - shape->producers);
 	job.total -= job.total % bulk;
 	job.crowd = msec;
 	job.stop = false;

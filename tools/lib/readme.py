@@ -49,7 +49,7 @@ def options(topic):
     found = [name for path in topic.patches for name in re.findall(
         r'(?m)^\+config (\w+)', path.read_text())]
     return [n for n in found if not re.search(
-        '_(KUNIT_TEST|STRESS_TEST|BENCHMARK)$', n)]
+        '_(KUNIT_TEST|STRESS_TEST|TEST_HOOK|BENCHMARK)$', n)]
 
 
 def wrapped(text, indent):

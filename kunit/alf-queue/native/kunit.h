@@ -51,6 +51,7 @@ do {									\
 #define KUNIT_EXPECT_EQ(test, a, b)	kunit_check(test, (a) == (b))
 #define KUNIT_EXPECT_EQ_MSG(test, a, b, ...) kunit_check(test, (a) == (b))
 #define KUNIT_EXPECT_LE(test, a, b)	kunit_check(test, (a) <= (b))
+#define KUNIT_EXPECT_GE(test, a, b)	kunit_check(test, (a) >= (b))
 #define KUNIT_EXPECT_PTR_EQ(test, a, b)	kunit_check(test, (a) == (b))
 #define KUNIT_ASSERT_EQ(test, a, b)					\
 	kunit_check(test, (a) == (b), longjmp((test)->end, 1))

@@ -261,7 +261,9 @@ struct lockdep_map { };
 enum { LD_WAIT_INV, LD_WAIT_FREE, LD_WAIT_SPIN, LD_WAIT_CONFIG };
 
 #define IS_ENABLED(option)	SHIM_##option
+#ifndef SHIM_CONFIG_DEBUG_KMEMLEAK
 #define SHIM_CONFIG_DEBUG_KMEMLEAK 0
+#endif
 #ifdef SHIM_STRESS
 #define CONFIG_ALF_QUEUE_TEST_HOOK 1
 #define SHIM_CONFIG_ALF_QUEUE_DEBUG 1

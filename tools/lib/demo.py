@@ -127,7 +127,8 @@ def main(argv):
     p = parser(__doc__)
     p.add_argument('--topic', help='this topic only')
     p.add_argument('--save', action='store_true',
-                   help='keep the rows in Documentation/results/demo.json')
+                   help='keep the rows in Documentation/results/demo.json; '
+                   'with --topic, beside those of the others')
     options = p.parse_args(argv)
     names = [t for t in common.topics() if boots(t)]
     if options.topic:
@@ -140,7 +141,8 @@ def main(argv):
     arch = kbuild.arch('x86_64')
     patched = kbuild.build(arch, LINUX)
     step('build it without the series')
-    upstream = kbuild.build(arch, base_tree())
+    needed = any(w.get('before') for name in names for w in boots(name))
+    upstream = kbuild.build(arch, base_tree()) if needed else None
 
     found = []
     for name in names:
@@ -150,4 +152,9 @@ def main(argv):
     print(table(found), end='')
     if options.save:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / 'demo.json').write_text(json.dumps(found, indent=1) + '\n')
+        path, order = RESULTS / 'demo.json', list(common.topics())
+        if options.topic and path.exists():
+            found += [r for r in json.loads(path.read_text())
+                      if r['topic'] not in names]
+            found.sort(key=lambda r: order.index(r['topic']))
+        path.write_text(json.dumps(found, indent=1) + '\n')

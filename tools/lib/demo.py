@@ -100,7 +100,8 @@ def row(topic, wanted, before, after):
     else:
         theirs = of(before, key)
     ours = of(after, key)
-    ratio = theirs / ours if better is min else ours / theirs if theirs else 0
+    over, under = (theirs, ours) if better is min else (ours, theirs)
+    ratio = over / under if under else 0
     return dict(zip(COLUMNS, (
         topic, wanted['what'], unit, shown(theirs) + peer, shown(ours),
         f'{ratio:.2f}' if ratio else '')))

@@ -65,31 +65,41 @@ static void new_anon(void)
 	memset(map, 1, SIZE);
 }
 
-/* Folios that have one of the pages, those in @hole not touched to look. */
-static unsigned int folios(int hole)
+/* What kpageflags says of each page, 0 if it is not mapped. */
+static void read_flags(uint64_t *flags)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);
 	int kpageflags = open("/proc/kpageflags", O_RDONLY);
-	uint64_t entry[NR], flags;
-	unsigned int nr = 0;
+	uint64_t entry[NR];
 
-	for (int i = 0; i < NR; i++)
-		if (!hole || i < FIRST || i > LAST)
-			*(volatile char *)(map + i * PAGE);
 	if (pread(pagemap, entry, sizeof(entry),
 		  (uintptr_t)map / PAGE * 8) != sizeof(entry))
 		fail("pagemap");
 	for (int i = 0; i < NR; i++) {
 		uint64_t pfn = entry[i] & ((1ULL << 55) - 1);
 
+		flags[i] = 0;
 		if (!(entry[i] >> 63))
 			continue;
-		if (pread(kpageflags, &flags, 8, pfn * 8) != 8)
+		if (pread(kpageflags, &flags[i], 8, pfn * 8) != 8)
 			fail("kpageflags");
-		nr += !(flags & COMPOUND_TAIL);
 	}
 	close(pagemap);
 	close(kpageflags);
+}
+
+/* Folios that have one of the pages, those in @hole not touched to look. */
+static unsigned int folios(int hole)
+{
+	unsigned int nr = 0;
+	uint64_t flags[NR];
+
+	for (int i = 0; i < NR; i++)
+		if (!hole || i < FIRST || i > LAST)
+			*(volatile char *)(map + i * PAGE);
+	read_flags(flags);
+	for (int i = 0; i < NR; i++)
+		nr += flags[i] && !(flags[i] & COMPOUND_TAIL);
 	return nr;
 }
 

@@ -126,10 +126,8 @@ static void count_out(void)
 static void count_memory(const char *name, int what, unsigned int written,
 			 bool spread)
 {
-	int pagemap = open("/proc/self/pagemap", O_RDONLY);
-	int kpageflags = open("/proc/kpageflags", O_RDONLY);
-	uint64_t entry[NR], flags;
 	unsigned int nr = 0;
+	uint64_t flags[NR];
 
 	advice = what;
 	new_anon();
@@ -138,22 +136,11 @@ static void count_memory(const char *name, int what, unsigned int written,
 	for (unsigned int i = 0; i < written; i++)
 		map[(spread ? i * NR / written : i) * PAGE] = 1;
 	part();
-	if (pread(pagemap, entry, sizeof(entry), (uintptr_t)map / PAGE * 8) !=
-	    sizeof(entry))
-		fail("pagemap");
-	for (int i = 0; i < NR; i++) {
-		uint64_t pfn = entry[i] & ((1ULL << 55) - 1);
-
-		if (!(entry[i] >> 63))
-			continue;
-		if (pread(kpageflags, &flags, 8, pfn * 8) != 8)
-			fail("kpageflags");
-		nr += !!(flags & ANON);
-	}
+	read_flags(flags);
+	for (int i = 0; i < NR; i++)
+		nr += !!(flags[i] & ANON);
 	printf("# memory: %s, %u written, %s: %u pages\n", name, written,
 	       spread ? "spread" : "together", nr);
-	close(pagemap);
-	close(kpageflags);
 	munmap(map, SIZE);
 }
 

@@ -131,8 +131,7 @@ static void count_memory(const char *name, int what, unsigned int written,
 
 	advice = what;
 	new_anon();
-	for (unsigned int i = 0; i < NR; i++)
-		memset(map + i * PAGE, 0, PAGE);
+	memset(map, 0, SIZE);
 	for (unsigned int i = 0; i < written; i++)
 		map[(spread ? i * NR / written : i) * PAGE] = 1;
 	part();

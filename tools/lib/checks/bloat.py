@@ -18,7 +18,7 @@ def check(at, patch):
     needs_build(builder, patch)
     fix = re.search(r'(?m)^Fixes: ', patch.message)
     stated = re.findall(r'[\d,]*\d', patch.message) if re.search(
-        r'\d\s+bytes\s+of\s+code', patch.message) else []
+        r'\d\s+bytes\s+of\s+(?:code|text)', patch.message) else []
     before, after = builder.before(patch), builder.of_patch(patch)
     for (arch, config), old in before.items():
         if old['errors']:

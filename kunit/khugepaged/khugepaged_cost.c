@@ -46,17 +46,6 @@ static void sparse(void)
 	offer(map, 2);
 }
 
-static long pages_scanned(void)
-{
-	FILE *f = fopen(KHP "pages_scanned", "r");
-	long pages;
-
-	if (!f || fscanf(f, "%ld", &pages) != 1)
-		die("pages_scanned");
-	fclose(f);
-	return pages;
-}
-
 static long cpu_time(void)
 {
 	struct timespec ts;
@@ -70,14 +59,13 @@ static long cpu_time(void)
 
 static void count_wakes(const char *policy, unsigned int wakes)
 {
-	long pages = pages_scanned(), ns = cpu_time();
+	long ns = cpu_time();
 
 	for (unsigned int i = 0; i < wakes; i++)
 		wake_khugepaged();
 	ns = cpu_time() - ns;
-	pages = pages_scanned() - pages;
-	printf("# wake-up: %u mms, %s: %ld ns, %ld pages\n", nr_children,
-	       policy, ns / wakes, pages / wakes);
+	printf("# wake-up: %u mms, %s: %ld ns\n", nr_children, policy,
+	       ns / wakes);
 }
 
 static void count_holds(const char *policy, unsigned int wakes)

@@ -39,19 +39,6 @@ static long get(const char *path)
 	return value;
 }
 
-static unsigned int lines_of(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	unsigned int lines = 0;
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f))
-		lines++;
-	if (f)
-		fclose(f);
-	return lines;
-}
-
 static void use_cpu(unsigned int msecs)
 {
 	clock_t end = clock() + msecs * CLOCKS_PER_SEC / 1000;
@@ -164,7 +151,6 @@ static void disturb(unsigned int n)
 
 	for (int i = 0; i < 4; i++) {
 		try_put(KHP "scan_policy", i % 2 ? "fifo" : "mm-aware");
-		lines_of("/sys/kernel/debug/khugepaged_mms");
 		usleep(rand() % 8000);
 	}
 	try_put("/sys/devices/system/cpu/cpu1/online", n % 32 < 16 ? "1" : "0");

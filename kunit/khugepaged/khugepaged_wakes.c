@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How many times must khugepaged wake up until a process that uses the CPU has
- * huge pages?  For the demo, on kernels with and without the patches.
+ * How many times must khugepaged wake up until a process has huge pages?  One
+ * that uses the CPU, behind others that do not, and one that does not, before
+ * others that do.  For the demo, on kernels with and without the patches.
  *
  *   khugepaged_wakes [POLICY]
  *
@@ -20,6 +21,11 @@ static void hot(void)
 	offer(map_small(4, 1), 4);
 }
 
+static void quiet(void)
+{
+	offer(map_small(32, 512), 32);
+}
+
 static void idle(void)
 {
 	offer(map_small(1, 512), 1);
@@ -29,6 +35,11 @@ static void idle(void)
 static void barren(void)
 {
 	offer(shared, 8);
+}
+
+static void spinning(void)
+{
+	offer(map_small(16, 512), 16);
 }
 
 static unsigned int huge_pmds(pid_t pid)
@@ -48,21 +59,34 @@ static unsigned int huge_pmds(pid_t pid)
 	return (sum << 10) / PMD;
 }
 
-static void count_wakes(const char *others, void (*set_up)(void))
+static void count_wakes(const char *others, pid_t pid, unsigned int pmds)
 {
-	unsigned int wakes = 0;
-	pid_t last;
+	unsigned int wakes = 0, huge;
 
-	for (int i = 0; i < 200; i++)
-		spawn(set_up, false);
-	last = spawn(hot, true);
-	while (wakes < MOST && huge_pmds(last) < 4) {
+	while (wakes < MOST && huge_pmds(pid) < pmds) {
 		wake_khugepaged();
 		wakes++;
 	}
-	printf("# wakes: 200 %s: %u, huge %u of 4\n", others, wakes,
-	       huge_pmds(last));
+	huge = huge_pmds(pid);
+	printf("# wakes: %u %s: %u, huge %u of %u\n", nr_children - 1, others,
+	       wakes, huge, pmds);
 	end_children();
+}
+
+static void hot_behind(const char *others, void (*set_up)(void))
+{
+	for (int i = 0; i < 200; i++)
+		spawn(set_up, false);
+	count_wakes(others, spawn(hot, true), 4);
+}
+
+static void quiet_before(const char *others, void (*set_up)(void))
+{
+	pid_t first = spawn(quiet, false);
+
+	for (int i = 0; i < 4; i++)
+		spawn(set_up, true);
+	count_wakes(others, first, 32);
 }
 
 int main(int argc, char **argv)
@@ -75,7 +99,8 @@ int main(int argc, char **argv)
 		put(KHP "scan_policy", argv[1]);
 	find_khugepaged();
 	shared = map_small(8, 1);
-	count_wakes("idle", idle);
-	count_wakes("barren", barren);
+	hot_behind("idle", idle);
+	hot_behind("barren", barren);
+	quiet_before("spinning", spinning);
 	return 0;
 }

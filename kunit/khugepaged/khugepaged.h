@@ -117,6 +117,23 @@ static inline void offer(char *map, unsigned int pmds)
 		die("madvise");
 }
 
+static inline unsigned int huge_pmds(pid_t pid)
+{
+	unsigned long kb, sum = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	f = fopen(path, "r");
+	if (!f)
+		die(path);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "AnonHugePages: %lu kB", &kb) == 1)
+			sum += kb;
+	fclose(f);
+	return (sum << 10) / PMD;
+}
+
 /* @spin tells whether the child uses the CPU once it is set up. */
 static inline pid_t spawn(void (*set_up)(void), bool spin)
 {

@@ -42,23 +42,6 @@ static void spinning(void)
 	offer(map_small(16, 512), 16);
 }
 
-static unsigned int huge_pmds(pid_t pid)
-{
-	unsigned long kb, sum = 0;
-	char path[64], line[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
-	f = fopen(path, "r");
-	if (!f)
-		die(path);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "AnonHugePages: %lu kB", &kb) == 1)
-			sum += kb;
-	fclose(f);
-	return (sum << 10) / PMD;
-}
-
 static void count_wakes(const char *others, pid_t pid, unsigned int pmds)
 {
 	unsigned int wakes = 0, huge;

@@ -3,7 +3,8 @@
 
 Fetches the pinned tree, applies the series, builds x86-64 kernels without and
 with it, boots them under QEMU and prints, topic by topic, what upstream has
-beside what the patches add, from work that was done in the guests.
+beside what the patches add, from work that was done in the guests, or by
+programs made from the trees' files.
 
   tools/demo            everything; minutes, most of them for the first build
   tools/demo --topic T  what one topic does
@@ -21,7 +22,7 @@ import common
 import kbuild
 import vm
 from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, aligned,
-                    base, git, parser, ref, run)
+                    base, git, output, parser, ref, run)
 
 # As build/linux and build/out lie to each other: so ccache knows the objects.
 UPSTREAM = BUILD / 'base' / LINUX.name
@@ -40,6 +41,7 @@ def boots(topic):
     """What demo.toml of a topic has:
 
     kunit, program   the suites, or the program, that count; or both
+    native           or, without a boot, a program of kunit/TOPIC/native
     arguments        of the program, with the series
     before           also boot the kernel without the series
     icount           false where what is counted needs two CPUs
@@ -56,8 +58,17 @@ def boots(topic):
     return common.parsed(path, tomllib.loads).get('boot', [])
 
 
-def measured(arch, image, topic, wanted, series):
-    """Boot a kernel: key -> {unit: figure}."""
+def native(topic, wanted, series):
+    """What a program prints that is made from files of a tree."""
+    out = BUILD / 'native' / f'{topic}-{"patched" if series else "upstream"}'
+    program, *arguments = wanted['native'].split()
+    run(['make', '-C', kbuild.KUNIT / topic / 'native', f'O={out}',
+         f'KSRC={LINUX if series else base_tree()}', out / program], 'native')
+    return output([str(out / program), *arguments]).splitlines(), None
+
+
+def booted(arch, image, topic, wanted, series):
+    """What a kernel prints, and the log."""
     program = wanted.get('program', '')
     if program and series:
         program += ' ' + wanted.get('arguments', '')
@@ -67,13 +78,20 @@ def measured(arch, image, topic, wanted, series):
         name=f'demo {topic} {"patched" if series else "upstream"}',
         cmdline=f'kunit.filter_glob={wanted["kunit"]}' if 'kunit' in wanted
         else 'kunit.enable=0', **vm.programs(arch, LINUX, program.strip()))
+    return result.lines, result.log
+
+
+def measured(arch, image, topic, wanted, series):
+    """Boot a kernel, or run a program: key -> {unit: figure}."""
+    lines, log = (native(topic, wanted, series) if 'native' in wanted
+                  else booted(arch, image, topic, wanted, series))
     found = {}
-    for line in result.lines:
+    for line in lines:
         for figure in wanted['figures']:
             if m := re.search(figure, line):
                 found[wanted['key'].format(**m.groupdict())] = m.groupdict()
     if not found:
-        raise Failure(f'{topic}: nothing was measured', result.log)
+        raise Failure(f'{topic}: nothing was measured', log)
     return found
 
 
@@ -142,7 +160,8 @@ def main(argv):
     arch = kbuild.arch('x86_64')
     patched = kbuild.build(arch, LINUX)
     step('build it without the series')
-    needed = any(w.get('before') for name in names for w in boots(name))
+    needed = any(w.get('before') and 'native' not in w
+                 for name in names for w in boots(name))
     upstream = kbuild.build(arch, base_tree()) if needed else None
 
     found = []

@@ -35,6 +35,10 @@ FILES = {
         patched = "one"
         less = "none"
     ''',
+    'native/Makefile': (
+        '$(O)/seventh:\n\tmkdir -p $(O)\n'
+        "\tprintf '#!/bin/sh\\necho $$1 of $(KSRC)\\n' >$@\n"
+        '\tchmod +x $@\n'),
     'stress.toml': '[[boot]]\narch = "x86_64"\nappend = "kunit.enable=0"\n',
 }
 SEEN = '''
@@ -44,6 +48,9 @@ print(*(p.relative_to(kbuild.KUNIT) for p in
         kbuild.topic_files(arch, kinds=['debug']) if 'seventh' in str(p)))
 print(kbuild.topic_options(arch, {'SEVENTH_KUNIT_TEST'}).strip())
 print(vm.guest_source('seventh_cost').name)
+print(demo.measured(None, None, 'seventh', {
+    'native': 'seventh one', 'key': '{of}',
+    'figures': ['(?P<pages>\\w+) of .*/(?P<of>\\w+)']}, True))
 def measured(arch, image, topic, wanted, series):
     return {of: {'pages': str(n + series)} for n, of in
             enumerate(['none', 'one', 'two', 'three'])}
@@ -70,7 +77,9 @@ class Seventh(unittest.TestCase):
             (self.root / 'kunit' / name.name).symlink_to(name)
         (self.root / 'kunit/seventh').mkdir()
         for name, text in FILES.items():
-            (self.root / 'kunit/seventh' / name).write_text(text)
+            path = self.root / 'kunit/seventh' / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
 
     def run_in(self, *command):
         return subprocess.run(
@@ -83,6 +92,7 @@ class Seventh(unittest.TestCase):
             'seventh/kunitconfig seventh/debug.config',
             'CONFIG_SEVENTH_KUNIT_TEST=y',
             'seventh_cost.c',
+            "{'linux': {'pages': 'one', 'of': 'linux'}}",
             'seventh|taken by one|pages|1|2|0.50',
             'seventh|taken by one, beside the best of the others|pages|'
             '3 (three)|1|0.33'])

@@ -1,83 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Swap on zram under stress: processes with more memory than there is page it
- * out, read it back, change and unmap it, while one compacts the pool all the
- * time and, where failslab can be told to, allocations of zsmalloc fail. Each
- * page carries what it has to hold.
+ * out, read it back, change and unmap it, while one compacts, writes back and
+ * recompresses the pool all the time and, where failslab can be told to,
+ * allocations of zsmalloc fail. Each page carries what it has to hold.
  *
- * zram_swap SECONDS [MEGABYTES OF EACH PROCESS]; boot with slab_nomerge for the
- * failures.
+ * zram_swap SECONDS [MEGABYTES OF EACH PROCESS [zswap]]; boot with slab_nomerge
+ * for the failures.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/swap.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include "put.h"
+#include "zram.h"
 
-#define PAGE		4096UL
 #define NR_WORKERS	4
 #define CHUNK		64
 #define SWAP_SIZE	(512UL << 20)
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
 
 struct shared {
 	unsigned long verified, wrong, unmapped, paged_out;
 };
 
 static struct shared *shared;
-static uint64_t state;
 static time_t end;
-
-static uint32_t rnd(uint32_t below)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 32) % below;
-}
-
-static void die(const char *what)
-{
-	printf("# %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void swap_on(void)
-{
-	static unsigned char header[PAGE];
-	uint32_t *info = (uint32_t *)(header + 1024);
-	char size[32];
-	int fd;
-
-	/* The guest's init has made it swap already, of another size. */
-	swapoff("/dev/zram0");
-	try_put("/sys/block/zram0/reset", "1");
-	snprintf(size, sizeof(size), "%lu", SWAP_SIZE);
-	if (!try_put("/sys/block/zram0/disksize", size))
-		die("disksize");
-	info[0] = 1;
-	info[1] = SWAP_SIZE / PAGE - 1;
-	memcpy(header + PAGE - 10, "SWAPSPACE2", 10);
-	fd = open("/dev/zram0", O_WRONLY);
-	if (fd < 0 || write(fd, header, PAGE) != (ssize_t)PAGE || fsync(fd))
-		die("/dev/zram0");
-	close(fd);
-	if (swapon("/dev/zram0", 0))
-		die("swapon");
-}
+static bool post_process;
 
 /*
  * Allocations of handles and zspages fail now and then, nobody else's. False if
@@ -102,21 +46,6 @@ static bool fail_allocations(void)
 			return false;
 		}
 	return true;
-}
-
-/* Some words at random, as many zeroes, so that sizes differ. */
-static void fill(uint64_t *page, uint64_t tag)
-{
-	uint64_t x = tag * 0x9E3779B97F4A7C15ull;
-	int random = x >> 55;
-
-	for (unsigned int i = 0; i < PAGE / 8; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		page[i] = (int)i < random ? x : tag;
-	}
-	page[0] = tag;
 }
 
 static void verify(const uint64_t *page, uint64_t tag)
@@ -197,31 +126,37 @@ static void work(int id, size_t bytes)
 	verify_pages(mem, tags, nr);
 }
 
-/* Every other second all that can be freed, then the shrinkers alone. */
+/* Take turns: all that can be freed, the shrinkers alone, what makes holes. */
 static void compact(void)
 {
-	unsigned long compacted = 0, shrunk = 0;
+	unsigned long did[3] = {};
 
 	state = 1;
 	try_put("/proc/sys/vm/drop_caches", "4");	/* Say nothing. */
 	while (time(NULL) < end) {
-		if (time(NULL) & 1) {
-			if (!try_put("/proc/sys/vm/drop_caches", "2"))
-				die("drop_caches");
-			shrunk++;
+		int what = time(NULL) % (post_process ? 3 : 2);
+
+		did[what]++;
+		if (what == 0) {
+			put(ZRAM "compact", "1");
+		} else if (what == 1) {
+			put("/proc/sys/vm/drop_caches", "2");
 		} else {
-			if (!try_put("/sys/block/zram0/compact", "1"))
-				die("compact");
-			compacted++;
+			put(ZRAM "idle", "all");
+			usleep(rnd(100000));
+			/* Allocations may fail, and there is nothing to do. */
+			try_put(ZRAM "recompress", "type=idle");
+			try_put(ZRAM "writeback", "type=huge_idle");
 		}
 		usleep(rnd(20000));
 	}
-	printf("# compacted %lu times, shrunk %lu times\n", compacted, shrunk);
+	printf("# compacted %lu times, shrunk %lu, post-processed %lu\n",
+	       did[0], did[1], did[2]);
 }
 
 static unsigned long failed_writes(void)
 {
-	FILE *f = fopen("/sys/block/zram0/io_stat", "r");
+	FILE *f = fopen(ZRAM "io_stat", "r");
 	unsigned long reads, writes;
 
 	if (!f || fscanf(f, "%lu %lu", &reads, &writes) != 2)
@@ -253,7 +188,12 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		die("memory");
-	swap_on();
+	reset_zram();
+	post_process = add_backing_device(SWAP_SIZE) &&
+		       try_put(ZRAM "recomp_algorithm", "algo=deflate priority=1");
+	swap_on(SWAP_SIZE);
+	/* On top of it, or not at all. */
+	try_put("/sys/module/zswap/parameters/enabled", argc > 3 ? "Y" : "N");
 	failing = fail_allocations();
 	end = time(NULL) + (argc > 1 ? atol(argv[1]) : 10);
 	for (int id = 0; id <= NR_WORKERS; id++) {
@@ -273,8 +213,8 @@ int main(int argc, char **argv)
 		failed += !!status;
 
 	refused = failed_writes();
-	show("/sys/block/zram0/mm_stat");
-	show("/sys/kernel/debug/zsmalloc/zram0/compaction");
+	show(ZRAM "mm_stat");
+	show(ZRAM "bd_stat");
 	try_put("/sys/kernel/debug/failslab/probability", "0");
 	if (swapoff("/dev/zram0"))
 		die("swapoff");

@@ -156,11 +156,12 @@ def has_selftest(tree, name):
 
 
 def selftests(arch, tree, topic='*'):
-    """A topic's selftests that a tree has: commands and files for boot()."""
+    """A topic's programs, and selftests that a tree has, for boot()."""
     lines = [line for listing in topic_has('selftests', topic)
              for line in listing.read_text().splitlines()]
-    return programs(arch, tree, *(line for line in lines if has_selftest(
-        tree, line.split()[0])))
+    return programs(arch, tree, *(
+        line for line in lines for name in line.split()[:1]
+        if guest_source(name) or has_selftest(tree, name)))
 
 
 def programs(arch, tree, *lines):

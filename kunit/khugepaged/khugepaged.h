@@ -33,18 +33,6 @@ static unsigned int nr_children;
 static pid_t khugepaged_pid;
 static int khugepaged_stat;
 
-static inline void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static inline void put(const char *path, const char *text)
-{
-	if (!try_put(path, text))
-		die(path);
-}
-
 static inline void find_khugepaged(void)
 {
 	DIR *proc = opendir("/proc");

@@ -34,18 +34,6 @@ static inline uint32_t rnd(uint32_t below)
 	return (uint32_t)(state >> 32) % below;
 }
 
-static inline void die(const char *what)
-{
-	printf("# %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static inline void put(const char *path, const char *text)
-{
-	if (!try_put(path, text))
-		die(path);
-}
-
 static inline void put_number(const char *path, unsigned long number)
 {
 	char text[32];

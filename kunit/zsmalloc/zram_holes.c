@@ -44,7 +44,7 @@ static void check_pages(const char *what)
 static void fill_for(const char *what, unsigned long i)
 {
 	fill(page, i + 1);
-	if (*what == 'r')
+	if (strstr(what, "recompress"))
 		for (unsigned int j = 0; j < PAGE / 8; j++)
 			page[j] &= 0x0f0f0f0f0f0f0f0full;
 }
@@ -103,29 +103,30 @@ static void leave_half_idle(void)
 	close(fd);
 }
 
+/* What has the name of a file of zram's is done to half of the pages. */
+static void post_process(const char *file)
+{
+	put_number(ZRAM "disksize", NR * PAGE);
+	write_disk(file);
+	leave_half_idle();
+	put(file, "type=idle");
+	check_pages(file + strlen(ZRAM));
+	verify_disk(file);
+}
+
 static void write_back(void)
 {
 	reset_zram();
 	if (!add_backing_device(NR * PAGE))
 		die("backing_dev");
-	put_number(ZRAM "disksize", NR * PAGE);
-	write_disk("writeback");
-	leave_half_idle();
-	put(ZRAM "writeback", "type=idle");
-	check_pages("writeback");
-	verify_disk("writeback");
+	post_process(ZRAM "writeback");
 }
 
 static void recompress(void)
 {
 	reset_zram();
 	put(ZRAM "recomp_algorithm", "algo=deflate priority=1");
-	put_number(ZRAM "disksize", NR * PAGE);
-	write_disk("recompression");
-	leave_half_idle();
-	put(ZRAM "recompress", "type=idle");
-	check_pages("recompression");
-	verify_disk("recompression");
+	post_process(ZRAM "recompress");
 }
 
 int main(void)

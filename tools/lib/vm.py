@@ -20,10 +20,11 @@ SPLAT = re.compile(r'''
     inconsistent\ lock\ state | DEBUG_LOCKS_WARN_ON | unreferenced\ object |
     soft\ lockup | hard\ LOCKUP | Call\ [Tt]race:
     ''', re.VERBOSE)
-# Upstream's: sleepers read without READ_ONCE() what their timer clears.
+# Upstream's: sleepers read without READ_ONCE() what their timer clears, and so
+# does who looks at the flags of a task that writes back.
 KNOWN_RACE = re.compile(
     'KCSAN: data-race in (hrtimer_wakeup / schedule_hrtimeout_range_clock|'
-    'do_nanosleep / hrtimer_wakeup)$')
+    'do_nanosleep / hrtimer_wakeup|__blk_flush_plug / kthread_is_per_cpu)$')
 # Kernels patch static branches with the help of a breakpoint, and CPUs that
 # QEMU translates may hit one that is gone; 7.2.6 without the series does.
 STALE_BREAKPOINT = 'Oops: int3'

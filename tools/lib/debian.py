@@ -14,17 +14,20 @@ from common import CACHE, Failure, output
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 
-def archives():
-    """Base addresses, likely ones first, of Debian in the apt sources."""
+def archives(suites='[a-z]+'):
+    """Base addresses, likely ones first, of Debian in the apt sources.
+
+    @suites, a pattern, is whose: Debian's own have one-word names; their
+    updates are elsewhere at times.
+    """
     if not shutil.which('apt-get'):
         raise Failure('this machine has no apt')
     lines = output(['apt-get', 'indextargets', '--format',
                     '$(COMPONENT) $(RELEASE) $(REPO_URI)',
                     'Created-By: Packages']).split('\n')
-    # Debian's suites have one-word names; their updates are elsewhere at times.
     found = {uri.rstrip('/') for component, suite, uri in
              (line.split() for line in lines if line.count(' ') == 2)
-             if component == 'main' and re.fullmatch(r'[a-z]+', suite)}
+             if component == 'main' and re.fullmatch(suites, suite)}
     if not found:
         raise Failure('the apt sources name no Debian archive')
     return sorted(found, key=lambda uri: (not uri.endswith('/debian'), uri))

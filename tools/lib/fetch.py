@@ -84,10 +84,11 @@ def from_cache(pin):
 
 def from_pool(pin):
     """The file in Debian's archive."""
-    errors = []
-    for uri in debian.archives():
+    errors, pool = [], pin.get('pool', POOL)
+    for uri in debian.archives('[a-z]+-security' if 'updates' in pool
+                               else '[a-z]+'):
         try:
-            return download(f'{uri}/{POOL}/{pin["file"]}',
+            return download(f'{uri}/{pool}/{pin["file"]}',
                             CACHE / pin['file'], pin['sha256'])
         except Failure as e:
             errors.append(e.what)

@@ -9,8 +9,8 @@ import json
 import re
 import textwrap
 
-from common import (RESULTS, ROOT, Failure, aligned, base, parsed, parser,
-                    topics)
+from common import (PATCHES, RESULTS, ROOT, Failure, aligned, base, bases,
+                    parsed, parser, topics)
 from demo import table
 
 FILES = [ROOT / 'README', *sorted((ROOT / 'Documentation').glob('*.md'))]
@@ -88,6 +88,35 @@ def port_text():
     return aligned(cells)
 
 
+def bases_text():
+    """What each base has of each topic, and how much of that is its own."""
+    main = topics(ROOT / 'series')
+    cells = [('kernel', 'topic', 'patches', 'its own', 'KiB', 'left out')]
+    for name in bases():
+        for t in topics((PATCHES / name if name else ROOT) / 'series').values():
+            own = [p for p in t.patches if p.parent.parent.name == name]
+            theirs = main[t.name].patches if t.name in main else t.patches
+            size = sum(p.stat().st_size for p in own)
+            if t.patches or theirs:
+                cells.append((base(name)['version'], t.name,
+                              f'{len(t.patches)}',
+                              *((f'{len(own)}', f'{size >> 10}',
+                                 f'{len(theirs) - len(t.patches)}')
+                                if name else ('-', '-', '-'))))
+    return aligned(cells)
+
+
+def tests_text():
+    """What the stages of tools/test came to, as --save kept it."""
+    cells = [('kernel', 'stage', 'passed', 'failed', 'skipped', 'date')]
+    kept = parsed(RESULTS / 'tests.json', json.loads)
+    for name in bases():
+        version = base(name)['version']
+        cells += [(version, stage, *map(str, row))
+                  for stage, row in sorted(kept.get(version, {}).items())]
+    return aligned(cells)
+
+
 def picture():
     """Which topic stands on which."""
     every = topics()
@@ -108,7 +137,7 @@ def picture():
 
 
 SECTIONS = {'topics': topics_text, 'demo': demo_text, 'port': port_text,
-            'picture': picture}
+            'picture': picture, 'bases': bases_text, 'tests': tests_text}
 
 
 def filled(text):

@@ -16,6 +16,8 @@ build/results: test.ktap, test.json and test.junit.
 """
 
 import contextlib
+import datetime
+import json
 import re
 import sys
 import threading
@@ -73,6 +75,16 @@ class Report:
                  'parse', f'--{form}={where}/test.{form}',
                  where / 'test.ktap'],
                 f'results as {form}', check=False)
+
+    def keep_counts(self, stages):
+        """Note in Documentation/results what these stages came to."""
+        path = common.RESULTS / 'tests.json'
+        kept = common.parsed(path, json.loads) if path.exists() else {}
+        rows = kept.setdefault(common.base()['version'], {})
+        today = datetime.date.today().isoformat()
+        for name, counts in stages.items():
+            rows[name] = [*counts, today]
+        path.write_text(json.dumps(kept, indent=1, sort_keys=True) + '\n')
 
     def summary(self):
         return '{ok} passed, {not ok} failed, {skip} skipped'.format(
@@ -387,6 +399,8 @@ def main(argv):
                    'that it needs, only')
     p.add_argument('--only', help='stages, comma separated')
     p.add_argument('--list', action='store_true', help='name the stages')
+    p.add_argument('--save', action='store_true', help='note what the stages '
+                   'came to in Documentation/results/tests.json')
     options = p.parse_args(argv)
     if options.topic:
         kbuild.only = [t.name for t in
@@ -410,12 +424,18 @@ def main(argv):
     if 'check' in stages:
         threading.Thread(target=build_ahead, args=[stages],
                          daemon=True).start()
+    counted = {}
     for name, stage in stages.items():
         step(stage.__doc__)
+        before = [*report.counts.values()]
         try:
             stage(report, options)
         except Failure as e:
             report.failure(name, e)
+        counted[name] = [now - then for now, then in
+                         zip(report.counts.values(), before)]
     report.save()
+    if options.save:
+        report.keep_counts(counted)
     print(report.summary())
     return report.counts['not ok'] > 0

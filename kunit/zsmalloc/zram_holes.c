@@ -104,12 +104,12 @@ static void leave_half_idle(void)
 }
 
 /* What has the name of a file of zram's is done to half of the pages. */
-static void post_process(const char *file)
+static void post_process(const char *file, const char *what)
 {
 	put_number(ZRAM "disksize", NR * PAGE);
 	write_disk(file);
 	leave_half_idle();
-	put(file, "type=idle");
+	put(file, what);
 	check_pages(file + strlen(ZRAM));
 	verify_disk(file);
 }
@@ -119,14 +119,15 @@ static void write_back(void)
 	reset_zram();
 	if (!add_backing_device(NR * PAGE))
 		die("backing_dev");
-	post_process(ZRAM "writeback");
+	/* 6.12 takes no "type=" here. */
+	post_process(ZRAM "writeback", "idle");
 }
 
 static void recompress(void)
 {
 	reset_zram();
 	put(ZRAM "recomp_algorithm", "algo=deflate priority=1");
-	post_process(ZRAM "recompress");
+	post_process(ZRAM "recompress", "type=idle");
 }
 
 int main(void)

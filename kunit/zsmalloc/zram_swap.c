@@ -146,7 +146,7 @@ static void compact(void)
 			usleep(rnd(100000));
 			/* Allocations may fail, and there is nothing to do. */
 			try_put(ZRAM "recompress", "type=idle");
-			try_put(ZRAM "writeback", "type=huge_idle");
+			try_put(ZRAM "writeback", "huge_idle");
 		}
 		usleep(rnd(20000));
 	}

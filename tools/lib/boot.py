@@ -4,7 +4,11 @@
   tools/boot x86_64                       boot; the built-in KUnit suites run
   tools/boot x86_64 -- prog ARG...        also run kunit/TOPIC/prog.c in it, or
                                           the mm selftest of that name
-  tools/boot x86_64 --shell               a shell in the patched kernel
+  tools/boot x86_64 distro -- debian stress-ng --vm 2 -t 9
+                                          a program of Debian, in a root with
+                                          the packages of kunit/guest/packages
+  tools/boot x86_64 --shell               a shell in the patched kernel; with
+                                          -- debian bash one in that root
   tools/boot x86_64 debug --icount        the kernel of that configuration;
                                           guest nanoseconds are instructions
 
@@ -52,7 +56,8 @@ def main(argv):
         raise Failure(f'{image} is missing',
                       hint='tools/build ' + ' '.join(names))
     if args.shell:
-        return vm.shell(arch, image, LINUX, args.append, args.smp, args.memory)
+        return vm.shell(arch, image, LINUX, args.append, args.smp, args.memory,
+                        ' '.join(command))
     name = 'boot ' + '-'.join(names)
     print(f'console: {log_path(name)}', file=sys.stderr, flush=True)
     result = vm.boot(arch, image, name=name, cmdline=args.append,

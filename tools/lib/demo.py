@@ -8,6 +8,8 @@ programs made from the trees' files.
 
   tools/demo            everything; minutes, most of them for the first build
   tools/demo --topic T  what one topic does
+  tools/demo --real     with programs of Debian, in kernels with what Debian's
+                        have on: real.toml instead of demo.toml; an hour
   tools/demo --save     also keep the table in Documentation/results
 
 Instructions are counted by the guest's clock (-icount): such figures repeat
@@ -37,14 +39,19 @@ def base_tree():
     return UPSTREAM
 
 
+# The rows' source, kunit/TOPIC/KIND.toml, and their kernels' configuration.
+kind, configs = 'demo', ()
+
+
 def boots(topic):
-    """What demo.toml of a topic has:
+    """What demo.toml or real.toml of a topic has:
 
     kunit, program   the suites, or the program, that count; or both
     native           or, without a boot, a program of kunit/TOPIC/native
     arguments        of the program, with the series
     before           also boot the kernel without the series
     icount           false where what is counted needs two CPUs
+    memory           of the guest, "4G"
     figures          expressions that match what is printed, each group a unit
     key              what names a figure, made of such groups
     row              what is shown: the unit; "patched", a key; "peers", an
@@ -52,7 +59,7 @@ def boots(topic):
                      (else the same key without the series); "less", a key
                      whose figure is no part of others; "better", less or more
     """
-    path = kbuild.KUNIT / topic / 'demo.toml'
+    path = kbuild.KUNIT / topic / f'{kind}.toml'
     if not path.exists():
         return []
     return common.parsed(path, tomllib.loads).get('boot', [])
@@ -74,8 +81,9 @@ def booted(arch, image, topic, wanted, series):
         program += ' ' + wanted.get('arguments', '')
     icount = wanted.get('icount', True)
     result = vm.boot(
-        arch, image, icount=icount, smp=1 if icount else 2, timeout=600,
-        name=f'demo {topic} {"patched" if series else "upstream"}',
+        arch, image, icount=icount, smp=1 if icount else 2, timeout=3600,
+        memory=wanted.get('memory', '2G'),
+        name=f'{kind} {topic} {"patched" if series else "upstream"}',
         cmdline=f'kunit.filter_glob={wanted["kunit"]}' if 'kunit' in wanted
         else 'kunit.enable=0', **vm.programs(arch, LINUX, program.strip()))
     return result.lines, result.log
@@ -146,9 +154,15 @@ def main(argv):
     p = parser(__doc__)
     p.add_argument('--topic', help='this topic only')
     p.add_argument('--save', action='store_true',
-                   help='keep the rows in Documentation/results/demo.json; '
+                   help='keep the rows in Documentation/results; '
                    'with --topic, beside those of the others')
+    p.add_argument('--real', action='store_true',
+                   help='what programs of Debian get from it')
     options = p.parse_args(argv)
+    if options.real:
+        global kind, configs
+        kind, configs = 'real', ('distro',)
+        common.setup('--debian')
     names = [t for t in common.topics() if boots(t)]
     if options.topic:
         names = [common.with_branches(options.topic)[-1].name]
@@ -158,11 +172,12 @@ def main(argv):
     run([TOOLS / 'apply'], 'apply')
     step('build it for x86-64 (the first time takes minutes)')
     arch = kbuild.arch('x86_64')
-    patched = kbuild.build(arch, LINUX)
+    patched = kbuild.build(arch, LINUX, configs)
     step('build it without the series')
     needed = any(w.get('before') and 'native' not in w
                  for name in names for w in boots(name))
-    upstream = kbuild.build(arch, base_tree()) if needed else None
+    upstream = (kbuild.build(arch, base_tree(), configs) if needed
+                else None)
 
     found = []
     for name in names:
@@ -172,7 +187,7 @@ def main(argv):
     print(table(found), end='')
     if options.save:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        path, order = RESULTS / 'demo.json', list(common.topics())
+        path, order = RESULTS / f'{kind}.json', list(common.topics())
         if options.topic and path.exists():
             found += [r for r in json.loads(path.read_text())
                       if r['topic'] not in names]

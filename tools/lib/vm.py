@@ -2,13 +2,16 @@
 """Booting a test kernel under QEMU and judging what it prints."""
 
 import functools
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 
+import debian
 from common import CACHE, Failure, log_path, output, run
 from kbuild import KUNIT, OUT, out_of, topic_has
 
@@ -168,10 +171,17 @@ def selftests(arch, tree, topic='*'):
 def programs(arch, tree, *lines):
     """Commands and files for boot() of command lines, '' among them.
 
-    A program is one of kunit/, or else a selftest of the tree.
+    A program is one of kunit/, or else a selftest of the tree.  What runs in
+    Debian may name more of kunit/, scripts too.
     """
     lines = [line for line in lines if line]
     files = {}
+    for word in (w for line in lines for w in line.split()[1:]):
+        if script := next(KUNIT.glob(f'*/{word}'), None) \
+                if re.fullmatch(r'\w+\.(sh|py)', word) else None:
+            files[f'/{word}'] = script
+        elif re.fullmatch(r'\w+', word) and guest_source(word):
+            files[f'/{word}'] = guest_program(arch, word)
     for name in (line.split()[0] for line in lines):
         if guest_source(name):
             files[f'/{name}'] = guest_program(arch, name)
@@ -209,6 +219,34 @@ def disk(name):
     return image
 
 
+def debian_root():
+    """A file system with Debian and the packages of kunit/guest/packages.
+
+    For the kernel's machine it is this one's; made once, and kept.
+    """
+    packages = (KUNIT / 'guest/packages').read_text().split()
+    digest = hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]
+    image = CACHE / f'debian-{digest}.img'
+    if image.exists():
+        return image
+    CACHE.mkdir(parents=True, exist_ok=True)
+    suite, *packages = packages
+    with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
+        root, new = f'{tmp}/root', f'{tmp}/image'
+        run(['mmdebstrap', '--quiet', '--variant=minbase',
+             f'--include={",".join(packages)}',
+             *(f'--dpkgopt=path-exclude=/usr/share/{name}/*'
+               for name in ('doc', 'locale', 'man')),
+             suite, root, debian.archives()[0]], 'making a root of Debian',
+            hint='tools/setup --debian installs mmdebstrap')
+        with open(new, 'wb') as f:
+            f.truncate(4 << 30)
+        output(['mkfs.ext4', '-q', '-d', root, new],
+               env={'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin'})
+        os.rename(new, image)
+    return image
+
+
 def initramfs(arch, image, where, commands, files):
     """An archive with our init, the files (guest path -> path) and commands."""
     script = where.with_suffix('.commands')
@@ -239,13 +277,14 @@ def pmem():
             '-device', 'virtio-pmem-pci,memdev=pmem']
 
 
-def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount):
+def qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory, icount,
+             disks):
     cmd = [arch.qemu, *arch.machine, '-accel', accel, '-smp', str(smp),
            '-m', memory, '-kernel', str(image), '-initrd', str(initrd),
            '-append', f'console={arch.console} panic=-1 {cmdline}',
            '-nodefaults', '-nographic', '-serial', 'stdio', '-no-reboot']
-    for name in DISKS:
-        cmd += ['-drive', f'file={disk(name)},format=raw,if=none,snapshot=on,'
+    for name, file in disks.items():
+        cmd += ['-drive', f'file={file},format=raw,if=none,snapshot=on,'
                 f'id={name}', '-device', f'{arch.disk},drive={name},'
                 f'serial={name}']
     return cmd + (['-icount', 'shift=0'] if icount else [])
@@ -279,24 +318,38 @@ def accelerator(arch, image):
     return accel
 
 
-SHELL = ('/busybox mkdir -p /bin', '/busybox --install -s /bin',
-         '/bin/setsid /bin/cttyhack /bin/sh')
+SHELL = '/busybox mkdir -p /bin', '/busybox --install -s /bin'
 
 
-def shell(arch, image, tree, cmdline, smp, memory):
-    """Boot a kernel with a shell on this terminal, and the topics' programs."""
+def disks(commands):
+    """The file systems of a guest, Debian among them if it is to run."""
+    found = {name: disk(name) for name in DISKS}
+    if any(c.split()[0] == '/debian' for c in commands):
+        found['ext4-debian'] = debian_root()
+    return found
+
+
+def shell(arch, image, tree, cmdline, smp, memory, line=''):
+    """Boot a kernel with a shell on this terminal, and the topics' programs.
+
+    Or with what a command line says.
+    """
     busybox = shutil.which('busybox')
     if arch.name != os.uname().machine or not busybox:
         raise Failure('a shell needs a static busybox of that architecture',
                       hint='tools/setup installs it for this machine\'s')
-    files = selftests(arch, tree)['files']
+    asked = programs(arch, tree, line)
+    files = selftests(arch, tree)['files'] | asked['files']
     files['/busybox'] = busybox
     for source in KUNIT.glob('*/*.c'):
         files[f'/{source.stem}'] = guest_program(arch, source.stem)
+    last = [f'/bin/setsid /bin/cttyhack {command}'
+            for command in asked['commands'] or ['/bin/sh']]
     initrd = initramfs(arch, image, log_path('shell').with_suffix('.cpio'),
-                       SHELL, files)
+                       [*SHELL, *last], files)
     cmd = qemu_cmd(arch, image, initrd, f'kunit.enable=0 quiet {cmdline}',
-                   accelerator(arch, image), smp, memory, False)
+                   accelerator(arch, image), smp, memory, False,
+                   disks(asked['commands']))
     cmd[cmd.index('stdio')] = 'mon:stdio'
     print('Topics\' programs are in /.  The end: exit, or Ctrl-A X.')
     return subprocess.run(cmd).returncode
@@ -319,7 +372,7 @@ def boot(arch, image, name=None, commands=(), files=None, cmdline='',
         initrd = initramfs(arch, image, log.with_suffix('.cpio'), commands,
                            files or {})
         cmd = qemu_cmd(arch, image, initrd, cmdline, accel, smp, memory,
-                       icount) + list(machine)
+                       icount, disks(commands)) + list(machine)
     for more in 2, 1, 0:
         failure = None
         try:

@@ -217,6 +217,14 @@ def numa(report, options):
                 kunit_only='with a CPU on each node', machine=vm.TWO_NODES)
 
 
+def distro(report, options):
+    """KUnit and guest programs in a distribution's configuration, x86-64"""
+    boot_suites(report, 'x86_64', ['distro'], timeout=1800)
+    # The other LRU, zswap in front of zram, and every size of folio.
+    boot_suites(report, 'x86_64', ['distro', 'no-mglru'], timeout=1800,
+                cmdline='zswap.enabled=1 thp_anon=16K-1M:always')
+
+
 def bare(report, options):
     """KUnit without what a suite may take for granted, x86-64"""
     for configs in (['bare'], ['no-thp', 'no-compaction', 'bare']):
@@ -371,7 +379,7 @@ FULL = DEFAULT | {
                     timeout=3600),
     'rt': suites('KUnit with PREEMPT_RT, which excludes huge pages, x86-64',
                  'x86_64', 'no-thp', 'rt', timeout=900),
-    'numa': numa, 'bare': bare,
+    'distro': distro, 'numa': numa, 'bare': bare,
     'pages64k': suites('KUnit with pages of 64 KiB, arm64', 'arm64', '64k',
                        timeout=1800, memory='4G'),
     'clang': clang, 'modules': modules, 'variants': variants,

@@ -309,6 +309,19 @@ def upstream(report, options):
                        f'{len(one)} lines')
 
 
+def before(report, options):
+    """what of the selftests fails without the series, x86-64"""
+    arch = kbuild.arch('x86_64')
+    result = vm.boot(arch, kbuild.build(arch, base_tree()), passes=False,
+                     name='before', cmdline='kunit.enable=0', timeout=1800,
+                     **vm.selftests(arch, LINUX))
+    for command, results in result.by_command().items():
+        failed = [name for name, verdict in results if verdict == 'not ok']
+        report.add(f'before: {command}', 'ok' if failed else 'skip',
+                   f'{len(failed)} of {len(results)} fail: '
+                   + '; '.join(failed))
+
+
 def clang(report, options):
     """KUnit of a kernel built by clang, x86-64"""
     common.setup('--clang')
@@ -383,7 +396,7 @@ FULL = DEFAULT | {
     'pages64k': suites('KUnit with pages of 64 KiB, arm64', 'arm64', '64k',
                        timeout=1800, memory='4G'),
     'clang': clang, 'modules': modules, 'variants': variants,
-    'upstream': upstream, 'bases': bases, 'stress': stress}
+    'before': before, 'upstream': upstream, 'bases': bases, 'stress': stress}
 
 
 def build_ahead(stages):

@@ -45,11 +45,12 @@ def git_dir():
     return pathlib.Path(git('rev-parse', '--absolute-git-dir'))
 
 
-def changed_files(tree):
-    """Where it is noted what the distribution changed that a tree is from."""
+def noted(what, tree):
+    """Where fetch notes what it knows of a tree: its pin, and the files that
+    the distribution "changed"."""
     common_dir = git('rev-parse', '--path-format=absolute',
                      '--git-common-dir', cwd=tree)
-    name = ref('changed', tree.name.removesuffix('.tmp')).replace('/', '-')
+    name = ref(what, tree.name.removesuffix('.tmp')).replace('/', '-')
     return pathlib.Path(common_dir) / f'mm-series-{name}'
 
 

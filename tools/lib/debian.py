@@ -47,7 +47,9 @@ class Suite:
 
     def _update(self, name, kind):
         errors = []
-        for uri in archives():
+        # Security updates may be elsewhere.
+        for uri in archives('[a-z]+-security' if name.endswith('-security')
+                            else '[a-z]+'):
             (self.dir / 'sources.list').write_text(
                 f'{kind} [signed-by={KEYRING}] {uri} {name} main\n')
             try:
@@ -75,6 +77,15 @@ class Suite:
         }
         flags = [f for k, v in options.items() for f in ('-o', f'{k}={v}')]
         return output([tool, *flags, *args], env={'LC_ALL': 'C.UTF-8'})
+
+    def kernel_packages(self):
+        """(upstream version, pool, file, SHA-256) of packages linux-source-V,
+        which hold upstream's tree with Debian's patches applied."""
+        names = re.findall(r'(?m)^linux-source-\d[\d.]*$', self.apt(
+            'apt-cache', 'pkgnames', 'linux-source-'))
+        text = self.apt('apt-cache', 'show', *names) if names else ''
+        return re.findall(r'(?ms)^Version: ([\d.]+)-.*?^Filename: (\S+)/(\S+)$'
+                          r'.*?^SHA256: (\w+)$', text)
 
     def kernel_tarballs(self):
         """Upstream version -> (file, SHA-256) of upstream's tarballs."""

@@ -13,8 +13,9 @@ against them.
 
 With --base V it makes build/linux-V, with branches V/base, V/TOPIC and so on.
 All trees are work trees of build/linux.git, so that git cherry-pick and
-range-diff see each other's commits.  Other versions go to build/linux-VERSION,
-and MM_SERIES_TREE=linux-VERSION makes the other tools work there.
+range-diff see each other's commits.  Other versions, tarballs or packages that
+Debian's suites list, go to build/linux-VERSION, and
+MM_SERIES_TREE=linux-VERSION makes the other tools work there.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ import tempfile
 
 import common
 import debian
-from branches import changed_files, relative
+from branches import noted, relative
 from common import (BUILD, CACHE, REPOSITORY, Failure, git, output, ref,
                     sha256)
 
@@ -169,22 +170,27 @@ def first_of(known, pin):
 def other_versions(pin):
     """A line with the branch's versions in Debian, if it can be asked."""
     try:
-        versions = [v for v in debian_kernels(pin['suite'])
-                    if branch(v) == branch(pin['version'])]
-        return '\n  Debian lists: ' + ' '.join(versions)
+        found = [p['version'] for p in debian_kernels(pin['suite'], pin)
+                 if branch(p['version']) == branch(pin['version'])]
+        return '\n  Debian lists: ' + ' '.join(dict.fromkeys(found))
     except Failure:
         return ''
 
 
 # Other versions
 
-def debian_kernels(suite):
-    """Version -> (file, SHA-256) that a suite lists, oldest first.
+def debian_kernels(suite, pin):
+    """The kernels of a suite as pins, oldest first.
 
-    These are upstream's tarballs; no package is without one.
+    A version is there as upstream's tarball, as a package, or both.
     """
-    found = debian.Suite(suite, 'deb-src').kernel_tarballs()
-    return dict(sorted(found.items(), key=lambda item: number(item[0])))
+    found = [pin_of(version, file, digest, pin, suite)
+             for version, (file, digest) in
+             debian.Suite(suite, 'deb-src').kernel_tarballs().items()]
+    found += [pin_of(version, file, digest, pin, suite, pool)
+              for version, pool, file, digest in
+              debian.Suite(suite).kernel_packages()]
+    return sorted(found, key=lambda p: number(p['version']))
 
 
 def number(version):
@@ -196,26 +202,53 @@ def branch(version):
 
 
 def in_debian(wanted, pin):
-    """The versions in Debian that wanted() takes, newest first, as pins."""
-    found = {}
-    for suite in (pin['suite'], 'sid'):
+    """The versions in Debian that wanted() takes, newest first, as pins.
+
+    Other bases may be from a suite where their branch goes on.
+    """
+    found = []
+    for suite in dict.fromkeys([pin['suite'], 'sid', *(
+            common.base(b)['suite'] for b in common.bases())]):
         try:
-            kernels = debian_kernels(suite)
+            kernels = debian_kernels(suite, pin)
         except Failure as e:
             print(f'not from {suite}: {e.what}', flush=True)
             continue
-        print(f'{suite} has ' + ' '.join(kernels), flush=True)
-        found.update((v, k) for v, k in kernels.items() if wanted(v))
-    for version in sorted(found, key=number, reverse=True):
-        yield pin_of(version, *found[version], pin)
+        print(f'{suite} has ' + ' '.join(dict.fromkeys(
+            p['version'] for p in kernels)), flush=True)
+        found += [p for p in kernels if wanted(p['version'])]
+    # What is nearer to upstream first: tarballs.
+    return sorted(found, key=lambda p: (number(p['version']),
+                                        not p['file'].endswith('.deb')),
+                  reverse=True)
 
 
-def pin_of(version, file, digest, pin):
+def pin_of(version, file, digest, pin, suite=None, pool=POOL):
     """What patches/base would say of another version."""
     major = version.split('.')[0]
-    return {**pin, 'version': version, 'tag': f'v{version}', 'file': file,
-            'sha256': digest, 'root': None,
+    return {'version': version, 'tag': f'v{version}',
+            'suite': suite or pin['suite'], 'pool': pool, 'file': file,
+            'sha256': digest, 'root': None, 'git': pin['git'],
             'web': re.sub(r'/v\d+\.x', f'/v{major}.x', pin['web'])}
+
+
+PACKAGE = """\
+# Linux {}, from Debian's package of its source, which holds upstream's
+# tree with Debian's patches applied; tools/check --only base holds the patches
+# against the files that these touch.
+"""
+TARBALL = """\
+# Linux {}, from Debian's copy of upstream's tarball.  That lacks a few
+# non-free files, so the imported root is not upstream's commit; its blobs are.
+"""
+
+
+def pin_text(pin):
+    """The pin of another version, as a file "base"."""
+    about = PACKAGE if pin['file'].endswith('.deb') else TARBALL
+    return about.format(pin['version']) + ''.join(
+        f'{key} = {value}\n' for key, value in pin.items()
+        if (key, value) != ('pool', POOL))
 
 
 def candidates(args):
@@ -277,7 +310,7 @@ def note_changed(tree, listing):
     times = re.findall(r'(?m)^-\S+ +\S+ +\d+ (\S+ \S+) (.+)$', listing)
     release = min(t for t, _ in times)
     changed = [f'{name}\n' for t, name in times if t != release]
-    changed_files(tree).write_text(''.join(sorted(changed)))
+    noted('changed', tree).write_text(''.join(sorted(changed)))
 
 
 def makefile_version(tree):
@@ -313,6 +346,8 @@ def import_tree(source, pin, dest, say):
                           hint='does git or tar change files on this machine?')
         print('The files are not those of the recorded source, so the root '
               f'commit is {root}; patches apply all the same.')
+    if isinstance(source, pathlib.Path) and source.name == pin['file']:
+        noted('pin', tree).write_text(pin_text({**pin, 'root': root}))
     branch = f'refs/heads/{ref("base", dest.name)}'
     git('update-ref', branch, root, cwd=tree)
     git('symbolic-ref', 'HEAD', branch, cwd=tree)

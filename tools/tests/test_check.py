@@ -289,7 +289,7 @@ class Seeds(Case):
             if name == 'stale':
                 edit_patch(patches[0], 'edited by hand', 'changed by hand')
         # A file that Debian changes; other sources are upstream's as they are.
-        changed = branches.changed_files(LINUX)
+        changed = branches.noted('changed', LINUX)
         from_debian = changed.exists() and 'mm/memtest.c' in changed.read_text()
         self.box.topic('distro', {'mm/memtest.c': append('\n/* seed */\n')})
         (self.box.root / 'MAINTAINERS-snippet').write_text(ENTRY.strip())

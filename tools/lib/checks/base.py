@@ -2,7 +2,7 @@
 """No file of the series is one that the base's distribution changed."""
 
 from amtree import touched
-from branches import changed_files
+from branches import noted
 from checks.core import Fault, Skip
 from common import LINUX
 
@@ -10,7 +10,7 @@ SCOPE, WHEN = 'series', 'fast'
 
 
 def check(at, _):
-    path = changed_files(LINUX)
+    path = noted('changed', LINUX)
     if not path.exists():
         raise Skip('the tree is from no tarball')
     changed = path.read_text().splitlines()

@@ -5,6 +5,7 @@
   tools/port ~/src/linux-next   HEAD of a clone
   tools/port --text 6.18.15     only apply: in seconds
   tools/port --save 6.18.15     also keep the table in Documentation/results
+  tools/port --to 7.2.13        carry it there for good, into patches/7.2.13
 
 Topic by topic, on top of what it needs, each patch is given to git am, and if
 it does not apply as it is to git am -3, which merges, lists (Kconfig, Makefile
@@ -17,26 +18,32 @@ built from these.
 A topic of which all applies is compiled for x86-64 with its options on and
 off, and its suites are run.  It is fit for the tree only if they pass.  The
 tree that is tried is not changed.  Ends with 1 if a topic is not fit.
+
+With --to V the commits stay: build/linux-V gets branches V/TOPIC, patches/V
+what differs from the main base.  V is a version that tools/fetch finds, or a
+name for which patches/V/base says what it is.  The patches are the main
+base's, or with --base those of another one, which may be nearer.  What git
+merges, or has seen resolved before (git rerere), comes along by itself.  Where
+git stops, this stops: resolve it there, git add, and go on with --continue.
+"git am --skip" leaves a patch out, --without a topic and what needs it.
+patches/V/series says so; the reason is yours to write there.
 """
 
-import difflib
+import argparse
 import json
 import pathlib
-import re
 import shutil
 
+import carry
 import common
 import kbuild
 import vm
-from amtree import AM, touched
-from branches import CONFIG, listed
-from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, git,
-                    git_command, run)
+from amtree import touched
+from branches import listed
+from common import LINUX, RESULTS, TOOLS, Failure, Steps, git, run
+from merge import PORT, Merging
 
-PORT = BUILD / 'port'
 SCRATCH = PORT / 'linux'
-# Files that are lists: what two sides add goes one behind the other.
-LISTS = '.gitignore', 'Kconfig*', 'MAINTAINERS', 'Makefile', 'run_vmtests.sh'
 
 
 def target(name):
@@ -60,7 +67,7 @@ def objects(repository):
                cwd=repository)
 
 
-class Scratch:
+class Scratch(Merging):
     """A clone of the tree that is tried, with the pinned tree's objects.
 
     Those are what git am -3 merges from.  If @names are given, only these
@@ -69,102 +76,29 @@ class Scratch:
 
     def __init__(self, repository, start, names=()):
         shutil.rmtree(SCRATCH, ignore_errors=True)
-        PORT.mkdir(parents=True, exist_ok=True)
+        super().__init__(SCRATCH)
         self.start = git('rev-parse', f'{start}^{{commit}}', cwd=repository)
         git('init', '-q', SCRATCH, cwd=repository)
         info = SCRATCH / '.git'
         (info / 'objects/info/alternates').write_text(
             ''.join(f'{objects(r)}\n' for r in (repository, LINUX)))
         (info / 'info').mkdir(exist_ok=True)
-        (info / 'info/attributes').write_text(
-            ''.join(f'{name} merge=union\n' for name in LISTS))
         if names:
             self.git('config', 'core.sparseCheckout', 'true')
             (info / 'info/sparse-checkout').write_text(
                 ''.join(f'/{name}\n' for name in names))
         self.checkout(self.start)
 
-    def git(self, *args, **kw):
-        return git(*CONFIG, *args, cwd=SCRATCH, **kw)
-
-    def checkout(self, commit):
-        self.git('checkout', '-q', '-f', '--detach', commit)
-
-    def am(self, patch, *how):
+    def takes(self, patch, *how):
         """Apply one patch; what was in the way, as a list of files."""
-        log = common.log_path('port')
-        if run(git_command(*CONFIG, 'am', *AM, *how, patch), 'git am', log,
-               check=False, cwd=SCRATCH, env=common.GIT_ENV) == 0:
-            for name in self.lists() if how else ():
-                self.tidy(name, patch)
-            if strays := self.strays(patch):
-                self.checkout('HEAD^')
+        before = self.head()
+        if self.am(patch, *how):
+            if strays := self.strays(patch, before):
+                self.checkout(before)
             return strays
-        conflicts = self.git('diff', '--name-only', '--diff-filter=U')
-        found = conflicts.split() or re.findall(
-            r'(?m)^error: (?:patch failed: )?([^\s:]+)[: ]', log.read_text())
+        files = self.in_the_way()
         self.git('am', '--abort')
-        return sorted(set(found)) or ['the patch itself']
-
-    def strays(self, patch):
-        """The files to which HEAD adds more than the patch does.
-
-        A union takes lines around an addition, too, that the tree lacks.
-        """
-        def added(*command):
-            rows = self.git(*command).splitlines()
-            return {name: int(n) for n, _, name in
-                    (row.split('\t') for row in rows)}
-        meant = added('apply', '--numstat', patch)
-        return [name for name, n in
-                added('show', '--format=', '--numstat', 'HEAD').items()
-                if n > meant.get(name, 0)]
-
-    def lists(self):
-        """Of the files that HEAD changes those that are lists."""
-        return self.git('diff', '--name-only', '--diff-filter=M', 'HEAD^',
-                        '--', *(f':(glob)**/{name}' for name in LISTS)
-                        ).splitlines()
-
-    def tidy(self, name, patch):
-        """Leave of what a union added to a list only what the patch adds.
-
-        An entry of Kconfig goes in front of the one that the union put it in.
-        """
-        diffs = patch.read_text().split('\ndiff --git ')
-        meant = [line[1:] for diff in diffs if diff.startswith(f'a/{name} ')
-                 for line in re.findall(r'(?m)^\+(?!\+\+ ).*', diff)]
-        old = self.git('show', f'HEAD^:{name}').splitlines()
-        diff = self.git('diff', '-U0', 'HEAD^', '--', name)
-        kept, done = [], 0
-        for at, nr, text in re.findall(
-                r'(?m)^@@ -(\d+)(?:,(\d+))? .*\n((?:[-+].*\n?)*)', diff):
-            # An addition is behind a line, a change at one.
-            start = int(at) - (nr != '0')
-            kept += old[done:start]
-            done = start + int(nr or 1)
-            added = [x[1:] for x in text.splitlines() if x[0] == '+']
-            both = difflib.SequenceMatcher(None, added, meant, autojunk=False)
-            added = [line for i, _, n in both.get_matching_blocks()
-                     for line in added[i:i + n]]
-            at = len(kept)
-            while added and added[0].startswith('config ') and kept[at - 1:at] \
-                    not in ([], ['']):
-                at -= 1
-            kept[at:at] = added
-        kept += old[done:]
-        (SCRATCH / name).write_text('\n'.join(kept) + '\n')
-        self.git('commit', '-q', '--amend', '--no-edit', name)
-
-    def there(self, patches, commit):
-        """The patches that a commit has already; the last is undone first."""
-        self.checkout(commit)
-        found = {p for p in reversed(patches) if run(
-            git_command('apply', '--index', '--reverse', p), 'git apply',
-            common.log_path('port'), check=False, cwd=SCRATCH,
-            env=common.GIT_ENV) == 0}
-        self.checkout(commit)
-        return found
+        return files
 
     def apply(self, topic, onto):
         """Apply a topic: its row, and the resulting commit."""
@@ -175,13 +109,13 @@ class Scratch:
         for n, patch in enumerate(topic.patches, 1):
             if patch in there:
                 row['there'] += 1
-            elif not self.am(patch):
+            elif not self.takes(patch):
                 row['clean'] += 1
-            elif not (files := self.am(patch, '-3')):
+            elif not (files := self.takes(patch, '-3')):
                 row['merged'] += 1
             else:
                 row['missing'].append(f'{n}: {", ".join(files)}')
-        return row, self.git('rev-parse', 'HEAD')
+        return row, self.head()
 
 
 def configured(arch, name, chain=()):
@@ -291,12 +225,27 @@ def table(rows):
 
 def main(argv):
     p = common.parser(__doc__)
-    p.add_argument('tree', help='a version, or the path of a clone')
+    p.add_argument('tree', nargs='?',
+                   help='a version, or the path of a clone')
     p.add_argument('--text', action='store_true',
                    help='only apply, do not build and boot')
     p.add_argument('--save', action='store_true',
                    help='keep the rows in Documentation/results')
+    p.add_argument('--to', metavar='V', help='write patches/V')
+    p.add_argument('--continue', dest='go_on', action='store_true',
+                   help='with --to: go on behind what was resolved')
+    p.add_argument('--without', metavar='TOPIC', action='append', default=[],
+                   help='with --to: leave it out, and what needs it')
+    p.add_argument('--source', help=argparse.SUPPRESS)
     options = p.parse_args(argv)
+    if bool(options.tree) == bool(options.to):
+        p.error('name a version or a clone, or --to V')
+    if options.to and (options.text or options.save):
+        p.error('--text and --save are not for --to')
+    if not options.to and (options.go_on or options.without):
+        p.error('--continue and --without need --to V')
+    if options.to:
+        return carry.to(options)
     if not LINUX.exists():
         raise Failure(f'{LINUX} is missing', hint='run tools/apply first')
     topics = {n: t for n, t in common.topics().items() if t.patches}

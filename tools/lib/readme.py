@@ -93,7 +93,9 @@ def bases_text():
     main = topics(ROOT / 'series')
     cells = [('kernel', 'topic', 'patches', 'its own', 'KiB', 'left out')]
     for name in bases():
-        for t in topics((PATCHES / name if name else ROOT) / 'series').values():
+        series = (PATCHES / name if name else ROOT) / 'series'
+        # Where tools/port --to is at work there is none yet.
+        for t in topics(series).values() if series.exists() else ():
             own = [p for p in t.patches if p.parent.parent.name == name]
             theirs = main[t.name].patches if t.name in main else t.patches
             size = sum(p.stat().st_size for p in own)

@@ -71,6 +71,23 @@ def tar(tree, path):
                    check=True)
 
 
+def package(path, tree, name, changed=()):
+    """A tree as Debian packs it, some files changed."""
+    source = path / 'deb/usr/src/linux-source-7.2'
+    shutil.copytree(path / tree, source)
+    for file in source.rglob('*'):
+        os.utime(file, (1000, 1000))
+    for file in changed:
+        os.utime(source / file, (2000, 2000))
+    tar(source, source.with_suffix('.2.tar.xz'))
+    shutil.rmtree(source)
+    write(path / 'deb', {'DEBIAN/control': 'Package: x\nVersion: 1\n'
+                         'Architecture: all\nMaintainer: x\n'
+                         'Description: x\n'})
+    subprocess.run(['dpkg-deb', '-b', path / 'deb', path / name], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -796,6 +813,251 @@ class Port(Case):
         self.fails('port', self.path / 'linux-7.2.6', says=['no git'])
 
 
+class PortTo(Case):
+    """tools/port --to 7.1, a base whose tree has other files in places."""
+
+    def elsewhere(self, name='mm/a.c', old='x20', new='x20', **files):
+        """Make patches/7.1/base and the tree that it says; a file differs."""
+        pin = (self.box.root / 'patches/base').read_text()
+        files[name] = SOURCE.replace(old, new)
+        tree = self.path / 'linux-7.1.3'
+        write(tree, dict(TREE, Makefile=MAKEFILE.format(3).replace(
+            'PATCHLEVEL = 2', 'PATCHLEVEL = 1'), **files))
+        write(self.box.root, {'patches/7.1/base': re.sub(
+            'root = .*\n', '', pin.replace('7.2.6', '7.1.3'))})
+        self.ok('fetch', '--base', '7.1', '--from', tree)
+        self.box.linux = self.box.root / 'build/linux-7.1'
+
+    def rows(self, out):
+        return {line.split()[0]: line.split()[1:] for line in
+                out[out.index('topic  '):].splitlines()[1:4]}
+
+    def go_on(self, *args):
+        """What becomes of each topic; all that is written is fresh."""
+        out = self.ok('port', '--to', '7.1', *args)
+        self.assertEqual(self.ok('refresh', '--base', '7.1', '--check'), '')
+        self.assertIn('already up to date',
+                      self.ok('apply', '--base', '7.1', '--force'))
+        self.fails('port', '--to', '7.1', '--continue', says=['under way'])
+        self.fails('port', '--to', '7.1', says=['there already'])
+        self.series = (self.box.root / 'patches/7.1/series').read_text()
+        return self.rows(out)
+
+    def own(self):
+        return sorted(p.name for p in (self.box.root / 'patches/7.1').rglob(
+            '*.patch'))
+
+    def stops(self, *args, says=('patches/queue/0002-lib-use-the-queue.patch',
+                                 'conflict in lib/b.c', '--continue')):
+        return self.fails('port', '--to', '7.1', *args, says=says)
+
+    def resolve(self):
+        write(self.box.linux, {'lib/b.c': SOURCE.replace('x20', 'qother')})
+        self.box.git('add', 'lib/b.c')
+
+    def test_as_they_are(self):
+        self.elsewhere()
+        self.assertEqual(self.go_on(), {
+            'queue': ['2', '2', '-', '-', '-', '-'],
+            'pool': ['1', '1', '-', '-', '-', '-'],
+            'zs': ['1', '1', '-', '-', '-', '-']})
+        self.assertEqual(self.own(), [])
+        self.assertEqual(self.series.partition('# queue')[2],
+                         (self.box.root / 'series').read_text().partition(
+                             '# queue')[2])
+
+    def test_parts_stay_parts(self):
+        series = self.box.root / 'series'
+        text = series.read_text().replace('# queue:', '# queue/fixes:')
+        text = text.replace('patches/queue/0002', '# queue: more\n'
+                            'patches/queue/0002')
+        series.write_text(text)
+        self.elsewhere()
+        self.go_on()
+        self.assertEqual(self.series.partition('# queue')[2],
+                         text.partition('# queue')[2])
+
+    def test_merged(self):
+        self.elsewhere('mm/a.c', 'x18', 'other18')
+        self.assertEqual(self.go_on()['zs'], ['1', '-', '1', '-', '-', '-'])
+        self.assertEqual(self.own(), ['0001-mm-speed-up-zs.patch'])
+        self.assertIn('other18', self.patch('7.1/zs', '0001').read_text())
+
+    def test_conflict(self):
+        self.elsewhere('lib/b.c', new='other')
+        self.stops()
+        self.fails('port', '--to', '7.1', says=['under way'])
+        self.stops('--continue', says=['not resolved: lib/b.c'])
+        self.resolve()
+        self.assertEqual(self.go_on('--continue')['queue'],
+                         ['2', '1', '-', '1', '-', '-'])
+        self.assertEqual(self.own(), ['0002-lib-use-the-queue.patch'])
+        # The next time git knows how that is resolved.
+        shutil.rmtree(self.box.root / 'patches/7.1/queue')
+        (self.box.root / 'patches/7.1/series').unlink()
+        self.assertEqual(self.go_on()['queue'], ['2', '1', '1', '-', '-', '-'])
+
+    def test_conflict_beside_a_list(self):
+        """The union has no line that is not the patch's, here neither."""
+        self.box.git('checkout', '-q', 'zs')
+        self.box.commit('mm: a list\n\nBody.', {
+            '.gitignore': '*.o\n*.zs\n',
+            'mm/a.c': SOURCE.replace('x20', 'z20').replace('x5(', 'z5(')})
+        self.ok('refresh')
+        self.ok('apply')
+        self.elsewhere('mm/a.c', 'x5(', 'other(', **{'.gitignore': '*.a\n'})
+        self.stops(says=['zs/0002', 'conflict in mm/a.c'])
+        self.box.git('checkout', '--theirs', 'mm/a.c')
+        self.box.git('add', 'mm/a.c')
+        self.assertEqual(self.go_on('--continue')['zs'],
+                         ['2', '1', '-', '1', '-', '-'])
+        self.assertEqual((self.box.linux / '.gitignore').read_text(),
+                         '*.a\n*.zs\n')
+
+    def test_the_user_ends_git_am(self):
+        self.elsewhere('lib/b.c', new='other')
+        self.stops()
+        self.resolve()
+        self.box.git('am', '--continue')
+        write(self.box.linux, {'lib/b.c': 'edited\n'})
+        self.stops('--continue', says=['uncommitted changes', 'lib/b.c'])
+        self.box.git('reset', '-q', '--hard')
+        self.assertEqual(self.go_on('--continue')['queue'],
+                         ['2', '1', '-', '1', '-', '-'])
+
+    def test_skipped(self):
+        self.elsewhere('lib/b.c', new='other')
+        self.stops()
+        self.box.git('am', '--skip')
+        self.assertEqual(self.go_on('--continue')['queue'],
+                         ['2', '1', '-', '-', '-', '1'])
+        self.assertIn('# 2 is left out: (say why)\n', self.series)
+
+    def test_there_already(self):
+        self.elsewhere(new='z20')
+        self.assertEqual(self.go_on()['zs'], ['1', '-', '-', '-', '1', '-'])
+        self.assertIn('# zs: mm: speed up zs\n# 1 is left out: this kernel '
+                      'has it.\n', self.series)
+
+    def test_without(self):
+        self.elsewhere('lib/b.c', new='other')
+        self.fails('port', '--to', '7.1', '--without', 'no',
+                   says=['no topic "no"', 'queue, pool, zs'])
+        self.stops()
+        # What needs it goes, too.
+        self.assertEqual(self.go_on('--continue', '--without', 'queue'), {
+            'queue': ['2', '-', '-', '-', '-', '2'],
+            'pool': ['1', '-', '-', '-', '-', '1'],
+            'zs': ['1', '1', '-', '-', '-', '-']})
+        self.assertIn('# queue is left out: (say why)\n\n# pool is left out: '
+                      '(say why)\n\n# zs: ', self.series)
+
+    def test_from_an_overlay(self):
+        self.test_conflict()
+        write(self.box.root, {'patches/7.0/base': (
+            self.box.root / 'patches/7.1/base').read_text().replace(
+                '7.1.3', '7.0.9')})
+        tree = self.path / 'linux-7.1.3'
+        write(tree, {'Makefile': MAKEFILE.format(9).replace(
+            'PATCHLEVEL = 2', 'PATCHLEVEL = 0')})
+        self.ok('fetch', '--version', '7.0.9', '--from', tree)
+        out = self.ok('port', '--base', '7.1', '--to', '7.0')
+        self.assertEqual(self.rows(out)['queue'],
+                         ['2', '2', '-', '-', '-', '-'])
+        self.assertEqual(self.ok('refresh', '--base', '7.0', '--check'), '')
+
+    def test_killed(self):
+        """Each git command may be the last one; what follows goes on."""
+        self.elsewhere(new='z20')
+        real = shutil.which('git')
+        for n in range(9, 60, 8):
+            count = self.path / 'count'
+            count.write_text('')
+            self.box.program('git', f'printf . >>{count}\n{real} "$@"\nrc=$?\n'
+                             f'[ $(wc -c <{count}) = {n} ] && kill -9 $PPID\n'
+                             f'exit $rc\n')
+            rc, out = self.box.tool('port', '--to', '7.1')
+            (self.box.bin / 'git').unlink()
+            with self.subTest(n):
+                self.assertNotIn('Traceback', out)
+                rc, more = self.box.tool('port', '--to', '7.1', '--continue')
+                if 'no port to' in more:        # it had not begun, or was done
+                    continue
+                self.assertEqual(rc, 0, out + more)
+                self.assertEqual(self.rows(more)['queue'],
+                                 ['2', '2', '-', '-', '-', '-'])
+                self.assertEqual(self.rows(more)['zs'],
+                                 ['1', '-', '-', '-', '1', '-'])
+            (self.box.root / 'patches/7.1/series').unlink()
+
+    def test_killed_with_edits(self):
+        """They are kept."""
+        self.elsewhere('lib/b.c', new='other')
+        self.stops()
+        state = self.box.git_path('mm-series-port.json')
+        state.write_text(state.read_text().replace(
+            '"0002-lib-use-the-queue.patch"\n', 'null\n'))
+        self.stops('--continue')
+        self.box.git('am', '--skip')
+        state.write_text(re.sub('"stopped": .*', '"stopped": null',
+                                state.read_text()))
+        write(self.box.linux, {'lib/b.c': 'edited\n'})
+        self.stops('--continue', says=['7.1/backup/worktree-1'])
+
+    @unittest.skipUnless(shutil.which('dpkg-deb') and os.path.exists(KEYRING),
+                         'no Debian')
+    def test_package_of_another_version(self):
+        """Its pin is written, and makes the same tree elsewhere."""
+        write(self.path / 'linux-7.2.13', dict(TREE, Makefile=MAKEFILE.format(
+            13), **{'mm/a.c': SOURCE.replace('x18', 'other18')}))
+        deb = 'linux-source-7.2_7.2.13-1_all.deb'
+        package(self.path, 'linux-7.2.13', deb, ['mm/a.c'])
+        digest, pool = sha256(self.path / deb), 'pool/updates/main/l/linux-7.2'
+        (self.path / 'index').write_text(''.join(
+            f'Package: linux-source-7.2\nVersion: {v}-1\nFilename: {pool}/'
+            f'linux-source-7.2_{v}-1_all.deb\nSize: 1\nSHA256: {digest}\n\n'
+            for v in ('7.2.13', '7.2.12')))
+        self.box.program('apt-cache', f"""case "$*" in
+            *pkgnames*) echo linux-source-7.2;;
+            *show\\ *) cat {self.path}/index;; esac\n""")
+        with serving({f'/debian/{pool}/{deb}': (self.path / deb).read_bytes()
+                      }) as server:
+            self.box.program('apt-get', 'case "$*" in *indextargets*) for s '
+                             'in some some-security; do echo main $s '
+                             f'{server.url}/debian/; done;; esac\n')
+            out = self.ok('port', '--to', '7.2.13')
+            self.assertIn('some-backports has 7.2.12 7.2.13', out)
+            self.fails('fetch', '--version', '7.2.12', says=['404'])
+        self.assertEqual(self.rows(out)['zs'], ['1', '-', '1', '-', '-', '-'])
+        self.assertIn(f'\nsuite = some-backports\npool = {pool}\n'
+                      f'file = {deb}\nsha256 = {digest}\nroot = ', (
+                          self.box.root / 'patches/7.2.13/base').read_text())
+        shutil.rmtree(self.box.root / 'build')
+        self.ok('fetch', '--from', self.path / TARBALL)
+        self.ok('fetch', '--base', '7.2.13')
+        self.ok('apply', '--base', '7.2.13')
+        self.assertEqual(self.ok('refresh', '--base', '7.2.13', '--check'), '')
+        changed = self.box.root / 'build/linux.git/mm-series-7.2.13-changed'
+        self.assertEqual(changed.read_text(), 'mm/a.c\n')
+
+    def test_refusals(self):
+        for args, says in ((['--to', 'x'], 'no version'),
+                           (['--to', '7.2.6'], 'a base already'),
+                           (['--to', '7.1', '--continue'], 'no base "7.1"')):
+            self.fails('port', *args, says=[says])
+        for args in [], ['x', '--to', '7.1'], ['x', '--continue'], \
+                ['--text', '--to', '7.1']:
+            self.assertEqual(self.box.tool('port', *args)[0], 2)
+        self.elsewhere()
+        write(self.box.linux, {'mm/a.c': 'edited\n'})
+        self.stops(says=['uncommitted changes', 'mm/a.c'])
+        self.box.git('reset', '-q', '--hard')
+        self.stops('--continue', says=['no port to 7.1 is under way'])
+        self.fails('port', '--base', '7.1', '--to', '7.0.1', says=['series'])
+        self.box.git('branch', '-D', 'pool')
+        self.stops(says=['no branch pool', 'tools/apply makes it'])
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Serves server.files; can cut replies short and ignore ranges."""
 
@@ -876,21 +1138,7 @@ class Fetch(Case):
         self.assert_fetched()
 
     def package(self, changed=()):
-        """The tree as Debian packs it, some files changed."""
-        source = self.path / 'deb/usr/src/linux-source-7.2'
-        shutil.copytree(self.path / 'linux-7.2.6', source)
-        for path in source.rglob('*'):
-            os.utime(path, (1000, 1000))
-        for name in changed:
-            os.utime(source / name, (2000, 2000))
-        tar(source, source.with_suffix('.2.tar.xz'))
-        shutil.rmtree(source)
-        write(self.path / 'deb', {'DEBIAN/control': 'Package: x\nVersion: 1\n'
-                                  'Architecture: all\nMaintainer: x\n'
-                                  'Description: x\n'})
-        subprocess.run(['dpkg-deb', '-b', self.path / 'deb',
-                        self.path / 'source.deb'], check=True,
-                       stdout=subprocess.DEVNULL)
+        package(self.path, 'linux-7.2.6', 'source.deb', changed)
         self.set_base('file', 'source.deb')
         self.set_base('sha256', sha256(self.path / 'source.deb'))
         self.changed = self.box.root / 'build/linux.git/mm-series-changed'

@@ -220,7 +220,7 @@ def numa(report, options):
 def distro(report, options):
     """KUnit and guest programs in a distribution's configuration, x86-64"""
     boot_suites(report, 'x86_64', ['distro'], timeout=1800)
-    # The other LRU, zswap in front of zram, and every size of folio.
+    # The other LRU, zswap in front of zram, and huge pages of all sizes.
     boot_suites(report, 'x86_64', ['distro', 'no-mglru'], timeout=1800,
                 cmdline='zswap.enabled=1 thp_anon=16K-1M:always')
 

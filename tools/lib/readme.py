@@ -31,17 +31,23 @@ def results(pattern):
             yield row
 
 
-def extremes(topic):
-    """The rows of a topic by which it gains most, and least."""
-    rows = [r for r in results('demo.json') if r['topic'] == topic]
-    rows += results(f'{topic}-*.json')
+def extremes(rows, where=''):
+    """The rows by which a topic gains most, and least."""
     rows = [r for r in rows if r['ratio']]
     if not rows:
         return
     for word, choose in ('best', max), ('worst', min):
         r = choose(rows, key=lambda r: float(r['ratio']))
-        yield (f'{word}: {r["ratio"]} times upstream; {r["what"]}: '
+        yield (f'{where}{word}: {r["ratio"]} times upstream; {r["what"]}: '
                f'{r["patched"]} {r["unit"]}, upstream {r["upstream"]}')
+
+
+def all_extremes(topic):
+    """The same of the demo, and of programs of Debian."""
+    def of(name):
+        return [r for r in results(name) if r['topic'] == topic]
+    yield from extremes([*of('demo.json'), *results(f'{topic}-*.json')])
+    yield from extremes(of('real.json'), 'Debian\'s programs, ')
 
 
 def options(topic):
@@ -66,7 +72,7 @@ def topics_text():
         about += [f'needs {t.needs}'] if t.needs else []
         about += [' '.join(f'CONFIG_{n}' for n in options(t))]
         lines += wrapped(f'{t.name}: {t.title}', '')
-        for text in '; '.join(filter(None, about)), *extremes(t.name):
+        for text in '; '.join(filter(None, about)), *all_extremes(t.name):
             lines += wrapped(text, '    ')
         lines.append('')
     return lines[:-1]
@@ -74,6 +80,10 @@ def topics_text():
 
 def demo_text():
     return table(list(results('demo.json'))).splitlines()
+
+
+def real_text():
+    return table(list(results('real.json'))).splitlines()
 
 
 def port_text():
@@ -138,8 +148,9 @@ def picture():
     return lines
 
 
-SECTIONS = {'topics': topics_text, 'demo': demo_text, 'port': port_text,
-            'picture': picture, 'bases': bases_text, 'tests': tests_text}
+SECTIONS = {'topics': topics_text, 'demo': demo_text, 'real': real_text,
+            'port': port_text, 'picture': picture, 'bases': bases_text,
+            'tests': tests_text}
 
 
 def filled(text):

@@ -222,7 +222,7 @@ def distro(report, options):
     boot_suites(report, 'x86_64', ['distro'], timeout=1800)
     # The other LRU, zswap in front of zram, and huge pages of all sizes.
     boot_suites(report, 'x86_64', ['distro', 'no-mglru'], timeout=1800,
-                cmdline='zswap.enabled=1 thp_anon=16K-1M:always')
+                cmdline='zswap.enabled=1 thp_anon=16K-1M:always;2M:inherit')
 
 
 def bare(report, options):

@@ -48,11 +48,15 @@ probe() {
 	echo "p:$1 $symbol" >>$tracing/kprobe_events
 }
 
+# How much is swapped differs from run to run, so all is related to that.
 sample() {
-	read -r _ _ used _ <"$zram/mm_stat"
-	used=$((used / 4096))
-	sum=$((sum + used))
-	[ $used -le $most ] || most=$used
+	read -r _ data used _ <"$zram/mm_stat"
+	sum=$((sum + used / 4096))
+	sum_of_data=$((sum_of_data + data / 4096))
+}
+
+of_stored() {
+	say "zram, $1" $(($2 * 1000 / stored)) "$3"
 }
 
 waited() {
@@ -83,7 +87,7 @@ some=$(waited some) full=$(waited full)
 # shellcheck disable=SC2086
 stress-ng $stress -q &
 stress=$!
-sum=0 most=0
+sum=0 sum_of_data=0
 for _ in $(seq $steps); do
 	choose $pieces
 	write_piece $chosen
@@ -93,14 +97,14 @@ wait $stress || fail 'stress-ng failed'
 read -r _ _ _ _ _ _ given_back _ _ copied <"$zram/mm_stat"
 stored=$(of stored $tracing/kprobe_profile)
 [ "$stored" -gt 10000 ] || fail "$stored pages are in swap"
-say 'zram, pool on average' $((sum / steps)) pages
-say 'zram, pool at most' $most pages
+moved=$(($(of stored_or_moved $tracing/kprobe_profile) - stored))
+stalls=$(($(of 'allocstall_.*' /proc/vmstat) - stalls))
+say 'zram, pool for its data' $((sum * 1000 / sum_of_data)) pages
 say 'zram, stored' "$stored" objects
-say 'zram, moved' \
-	$(($(of stored_or_moved $tracing/kprobe_profile) - stored)) objects
+of_stored moved $moved objects
+of_stored 'given back' "$given_back" pages
+of_stored stalls $stalls stalls
 say 'zram, copied' "${copied:-?}" bytes
-say 'zram, given back' "$given_back" pages
-say 'zram, stalls' $(($(of 'allocstall_.*' /proc/vmstat) - stalls)) stalls
 say 'zram, some waited' $(($(waited some) - some)) us
 say 'zram, all waited' $(($(waited full) - full)) us
 for _ in $(seq $checks); do

@@ -81,7 +81,8 @@ def booted(arch, image, topic, wanted, series):
         program += ' ' + wanted.get('arguments', '')
     icount = wanted.get('icount', True)
     result = vm.boot(
-        arch, image, icount=icount, smp=1 if icount else 2, timeout=3600,
+        arch, image, icount=icount, smp=1 if icount else 2,
+        timeout=3600 if kind == 'real' else 600,
         memory=wanted.get('memory', '2G'),
         name=f'{kind} {topic} {"patched" if series else "upstream"}',
         cmdline=f'kunit.filter_glob={wanted["kunit"]}' if 'kunit' in wanted

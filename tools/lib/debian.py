@@ -14,17 +14,18 @@ from common import CACHE, Failure, output
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 
-def archives(suites='[a-z]+'):
+def archives(security=False):
     """Base addresses, likely ones first, of Debian in the apt sources.
 
-    @suites, a pattern, is whose: Debian's own have one-word names; their
-    updates are elsewhere at times.
+    Or of its security updates, which are elsewhere at times.
     """
     if not shutil.which('apt-get'):
         raise Failure('this machine has no apt')
     lines = output(['apt-get', 'indextargets', '--format',
                     '$(COMPONENT) $(RELEASE) $(REPO_URI)',
                     'Created-By: Packages']).split('\n')
+    # Debian's own suites have one-word names.
+    suites = '[a-z]+-security' if security else '[a-z]+'
     found = {uri.rstrip('/') for component, suite, uri in
              (line.split() for line in lines if line.count(' ') == 2)
              if component == 'main' and re.fullmatch(suites, suite)}
@@ -47,9 +48,7 @@ class Suite:
 
     def _update(self, name, kind):
         errors = []
-        # Security updates may be elsewhere.
-        for uri in archives('[a-z]+-security' if name.endswith('-security')
-                            else '[a-z]+'):
+        for uri in archives(name.endswith('-security')):
             (self.dir / 'sources.list').write_text(
                 f'{kind} [signed-by={KEYRING}] {uri} {name} main\n')
             try:

@@ -86,8 +86,7 @@ def from_cache(pin):
 def from_pool(pin):
     """The file in Debian's archive."""
     errors, pool = [], pin.get('pool', POOL)
-    for uri in debian.archives('[a-z]+-security' if 'updates' in pool
-                               else '[a-z]+'):
+    for uri in debian.archives('updates' in pool):
         try:
             return download(f'{uri}/{pool}/{pin["file"]}',
                             CACHE / pin['file'], pin['sha256'])

@@ -11,7 +11,7 @@
 #define _GNU_SOURCE
 #include "zram.h"
 
-#define NR_WORKERS	4
+#define MIN_WORKERS	4
 #define CHUNK		64
 #define SWAP_SIZE	(512UL << 20)
 
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 {
 	size_t bytes = (argc > 2 ? atol(argv[2]) : 64) << 20;
 	unsigned long refused;
-	int status, failed = 0;
+	int status, failed = 0, workers = sysconf(_SC_NPROCESSORS_ONLN);
 	bool failing;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -195,15 +195,17 @@ int main(int argc, char **argv)
 	/* On top of it, or not at all. */
 	try_put("/sys/module/zswap/parameters/enabled", argc > 3 ? "Y" : "N");
 	failing = fail_allocations();
+	if (workers < MIN_WORKERS)
+		workers = MIN_WORKERS;
 	end = time(NULL) + (argc > 1 ? atol(argv[1]) : 10);
-	for (int id = 0; id <= NR_WORKERS; id++) {
+	for (int id = 0; id <= workers; id++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
 			die("fork");
 		if (pid)
 			continue;
-		if (id < NR_WORKERS)
+		if (id < workers)
 			work(id, bytes);
 		else
 			compact();

@@ -359,9 +359,10 @@ def stress(report, options):
             configs = wanted.get('config', '').split()
             image = kbuild.build(arch, LINUX, configs)
             what = '-'.join([arch.name, *configs, path.parent.name, str(n)])
+            machine = {k: wanted[k] for k in ('smp', 'memory') if k in wanted}
             result = vm.boot(
                 arch, image, name=f'stress {what}', timeout=2400,
-                cmdline=wanted['append'],
+                cmdline=wanted['append'], **machine,
                 **vm.programs(arch, LINUX, wanted.get('program', '')))
             add_kunit(report, what, result.results())
 

@@ -155,7 +155,8 @@ def main(argv):
     p = parser(__doc__)
     p.add_argument('--topic', help='this topic only')
     p.add_argument('--save', action='store_true',
-                   help='keep the rows in Documentation/results; '
+                   help='keep the rows in Documentation/results, for '
+                   'another base in the folder of its name; '
                    'with --topic, beside those of the others')
     p.add_argument('--real', action='store_true',
                    help='what programs of Debian get from it')
@@ -187,8 +188,9 @@ def main(argv):
     print()
     print(table(found), end='')
     if options.save:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        path, order = RESULTS / f'{kind}.json', list(common.topics())
+        where = RESULTS / common.BASE
+        where.mkdir(parents=True, exist_ok=True)
+        path, order = where / f'{kind}.json', list(common.topics())
         if options.topic and path.exists():
             found += [r for r in json.loads(path.read_text())
                       if r['topic'] not in names]

@@ -129,6 +129,18 @@ def tests_text():
     return aligned(cells)
 
 
+def headlines_text():
+    """The best and the worst row of each topic on the older bases."""
+    lines = []
+    for name in bases()[1:]:
+        rows = list(results(f'{name}/demo.json'))
+        for topic in dict.fromkeys(r['topic'] for r in rows):
+            lines += wrapped(f'{base(name)["version"]}, {topic}', '')
+            for text in extremes([r for r in rows if r['topic'] == topic]):
+                lines += wrapped(text, '    ')
+    return lines
+
+
 def picture():
     """Which topic stands on which."""
     every = topics()
@@ -150,7 +162,7 @@ def picture():
 
 SECTIONS = {'topics': topics_text, 'demo': demo_text, 'real': real_text,
             'port': port_text, 'picture': picture, 'bases': bases_text,
-            'tests': tests_text}
+            'headlines': headlines_text, 'tests': tests_text}
 
 
 def filled(text):

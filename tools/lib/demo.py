@@ -18,6 +18,7 @@ within a percent.  What is shown of a topic is in kunit/TOPIC/demo.toml.
 
 import json
 import re
+import statistics
 import tomllib
 
 import common
@@ -52,6 +53,7 @@ def boots(topic):
     before           also boot the kernel without the series
     icount           false where what is counted needs two CPUs
     memory           of the guest, "4G"
+    runs             how often, where figures vary: medians are shown
     figures          expressions that match what is printed, each group a unit
     key              what names a figure, made of such groups
     row              what is shown: the unit; "patched", a key; "peers", an
@@ -90,7 +92,7 @@ def booted(arch, image, topic, wanted, series):
     return result.lines, result.log
 
 
-def measured(arch, image, topic, wanted, series):
+def once(arch, image, topic, wanted, series):
     """Boot a kernel, or run a program: key -> {unit: figure}."""
     lines, log = (native(topic, wanted, series) if 'native' in wanted
                   else booted(arch, image, topic, wanted, series))
@@ -104,6 +106,17 @@ def measured(arch, image, topic, wanted, series):
     return found
 
 
+def measured(*args):
+    """The same of as many runs as are wanted: the median of each figure."""
+    wanted = args[3]
+    runs = [once(*args) for _ in range(wanted.get('runs', 1))]
+    units = {r['unit'] for r in wanted['row']}
+    return {key: {unit: statistics.median(float(found[key][unit])
+                                          for found in runs)
+                  for unit in units & runs[0][key].keys()}
+            for key in runs[0]}
+
+
 def shown(figure):
     return f'{figure:,.1f}' if figure % 1 else f'{figure:,.0f}'
 
@@ -115,8 +128,7 @@ def row(topic, wanted, before, after):
 
     def of(found, name):
         less = wanted.get('less')
-        return float(found[name][unit]) - (float(found[less][unit]) if less
-                                           else 0)
+        return found[name][unit] - (found[less][unit] if less else 0)
     peer = ''
     if 'peers' in wanted:
         peers = {k: m for k in after if (m := re.fullmatch(wanted['peers'],

@@ -37,7 +37,8 @@ FILES = {
     ''',
     'native/Makefile': (
         '$(O)/seventh:\n\tmkdir -p $(O)\n'
-        "\tprintf '#!/bin/sh\\necho $$1 of $(KSRC)\\n' >$@\n"
+        "\tprintf '#!/bin/sh\\necho >>$@.runs; "
+        "echo `wc -l <$@.runs` of $(KSRC)\\n' >$@\n"
         '\tchmod +x $@\n'),
     'stress.toml': '[[boot]]\narch = "x86_64"\nappend = "kunit.enable=0"\n',
 }
@@ -49,10 +50,10 @@ print(*(p.relative_to(kbuild.KUNIT) for p in
 print(kbuild.topic_options(arch, {'SEVENTH_KUNIT_TEST'}).strip())
 print(vm.guest_source('seventh_cost').name)
 print(demo.measured(None, None, 'seventh', {
-    'native': 'seventh one', 'key': '{of}',
-    'figures': ['(?P<pages>\\w+) of .*/(?P<of>\\w+)']}, True))
+    'native': 'seventh one', 'key': '{of}', 'runs': 3, 'row': [{'unit': 'pages'}],
+    'figures': ['(?P<pages>\\d+) of .*/(?P<of>\\w+)']}, True))
 def measured(arch, image, topic, wanted, series):
-    return {of: {'pages': str(n + series)} for n, of in
+    return {of: {'pages': float(n + series)} for n, of in
             enumerate(['none', 'one', 'two', 'three'])}
 demo.measured = measured
 for row in demo.rows(arch, 'seventh', None, None):
@@ -92,7 +93,7 @@ class Seventh(unittest.TestCase):
             'seventh/kunitconfig seventh/debug.config',
             'CONFIG_SEVENTH_KUNIT_TEST=y',
             'seventh_cost.c',
-            "{'linux': {'pages': 'one', 'of': 'linux'}}",
+            "{'linux': {'pages': 2.0}}",
             'seventh|taken by one|pages|1|2|0.50',
             'seventh|taken by one, beside the best of the others|pages|'
             '3 (three)|1|0.33'])

@@ -15,7 +15,7 @@ import pathlib
 import re
 import tempfile
 
-from common import IDENTITY, LINUX, PATCHES, ROOT, Failure, git, ref
+from common import IDENTITY, LINUX, PATCHES, ROOT, Failure, git, put, ref
 
 COVER = '0000-cover-letter.patch'
 
@@ -88,9 +88,7 @@ class Record:
         if self[branch] == entry:
             return
         self.all[branch] = entry
-        new = self.path.with_suffix('.new')
-        new.write_text(json.dumps(self.all, indent=1) + '\n')
-        new.replace(self.path)
+        put(self.path, json.dumps(self.all, indent=1) + '\n')
 
 
 def relative(path):

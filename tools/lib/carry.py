@@ -14,7 +14,7 @@ from apply import backup
 from branches import (git_dir, listed, lock, noted, relative, tip, unfinished,
                       work_tree_edits)
 from common import (BASE, HEADING, LINUX, PATCHES, REPOSITORY, SERIES, TOOLS,
-                    Failure, git, ref, whole)
+                    Failure, git, put, ref, whole)
 from merge import Merging
 
 HEADER = '''\
@@ -25,13 +25,6 @@ HEADER = '''\
 OUTCOMES = {'clean': 'as they are', 'merged': 'merged', 'hand': 'by hand',
             'there': 'there already', 'out': 'left out'}
 REASONS = {'there': 'this kernel has it.', 'out': '(say why)'}
-
-
-def put(path, text):
-    """Write a file all at once."""
-    new = path.with_name(path.name + '.new')
-    new.write_text(text)
-    new.replace(path)
 
 
 def prepare(name):

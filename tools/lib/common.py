@@ -299,6 +299,16 @@ def sha256(path):
         return hashlib.file_digest(f, 'sha256').hexdigest()
 
 
+def put(path, content):
+    """Write a file, of text or of bytes, all at once."""
+    new = path.with_suffix('.new')
+    if isinstance(content, bytes):
+        new.write_bytes(content)
+    else:
+        new.write_text(content)
+    new.replace(path)
+
+
 def aligned(rows):
     """Lines of text from rows of cells, columns as wide as they need."""
     widths = [max(map(len, column)) for column in zip(*rows)]

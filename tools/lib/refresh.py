@@ -20,7 +20,7 @@ from branches import (CONFIG, COVER, DIFF, SERIES_EDITED, Record, formatted,
                       key, listed, lock, merge_base, relative, series_edited,
                       tip, work_tree_edits)
 from common import (BASE, HEADING, IDENTITY, LINUX, ROOT, SERIES, Failure, git,
-                    ref)
+                    put, ref)
 
 ZERO_ID = '0' * 40
 
@@ -226,9 +226,7 @@ def refresh(topic, record, args):
     if not args.check:
         for path, text in write.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_suffix('.new')
-            new.write_bytes(text)
-            new.replace(path)
+            put(path, text)
         for path in remove:
             path.unlink()
         record[topic.name] = entry

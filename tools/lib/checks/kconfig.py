@@ -3,10 +3,11 @@
 
 import re
 
+import common
 import kbuild
 from branches import relative
 from checks.core import Fault, added_lines, blob, symbols
-from common import git
+from common import BASE, ROOT, git
 
 SCOPE, WHEN = 'topic', 'fast'
 KCONFIG_LINE = re.compile(r'\s+(?:depends on|select|imply|visible if|default'
@@ -45,6 +46,15 @@ def gate_faults(symbol, body):
         yield Fault(f'{symbol} has no help text')
 
 
+def left_out(topic):
+    """The symbols of the main base's patches that an overlay leaves out."""
+    main = common.topics(ROOT / 'series').get(topic.name) if BASE else None
+    ours = {patch.name for patch in topic.patches}
+    return {symbol for patch in (main.patches if main else ())
+            if patch.name not in ours for symbol in re.findall(
+                r'(?m)^\+\s*(?:menu)?config (\w+)$', patch.read_text())}
+
+
 def check(at, topic):
     series = at.series
     series.applied(topic)
@@ -61,6 +71,8 @@ def check(at, topic):
     for symbol in sorted(symbols(start) - known):
         if users := git('grep', '-lw', f'CONFIG_{symbol}', end, check=False):
             yield Fault(f'{symbol} is gone but used:\n' + users)
+    # Suites and options of topics are for all bases.
+    known = known | left_out(topic)
     for path in sorted(kbuild.KUNIT.glob(f'{topic.name}/*config')):
         for symbol in re.findall(r'CONFIG_(\w+)', path.read_text()):
             if symbol not in known:

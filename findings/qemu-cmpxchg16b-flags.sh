@@ -12,10 +12,8 @@
 # 1234567a.  Nothing says so.
 #
 # By Intel's and AMD's manuals both change the zero flag alone.  SLUB allocates
-# and frees by cmpxchg16b, so that an interrupt or a fault may save and restore
-# such flags: with qemu-system-x86_64 -cpu max and one CPU, Debian's 6.12.95
-# ended with a double fault right behind that instruction, and the flags there
-# were the low half of %rax; with -cpu max,-cx16 it boots.  QEMU 10.0.13 of
+# and frees by cmpxchg16b, so that in an emulated guest (-cpu max) an interrupt
+# may save and restore such flags; -cpu max,-cx16 avoids that.  QEMU 10.0.13 of
 # Debian 13 does as the CPU.
 #
 # Ends with 0 if it is still so.

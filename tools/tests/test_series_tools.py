@@ -177,7 +177,7 @@ def new_box(path):
             GIT_AUTHOR_EMAIL='mm-series@example.org',
             GIT_COMMITTER_EMAIL='mm-series@example.org',
             GIT_AUTHOR_DATE='@0 +0000', GIT_COMMITTER_DATE='@0 +0000')
-    base = {'version': '7.2.6', 'tag': 'v7.2.6', 'suite': 'some-backports',
+    base = {'version': '7.2.6', 'tag': 'v7.2.6', 'suite': 'some-suite',
             'file': TARBALL, 'sha256': sha256(path / TARBALL),
             'root': box.git('rev-parse', 'HEAD', cwd=expected),
             'git': 'file:///nowhere/linux.git',
@@ -1026,10 +1026,10 @@ class PortTo(Case):
                              'in some some-security; do echo main $s '
                              f'{server.url}/debian/; done;; esac\n')
             out = self.ok('port', '--to', '7.2.13')
-            self.assertIn('some-backports has 7.2.12 7.2.13', out)
+            self.assertIn('some-suite has 7.2.12 7.2.13', out)
             self.fails('fetch', '--version', '7.2.12', says=['404'])
         self.assertEqual(self.rows(out)['zs'], ['1', '-', '1', '-', '-', '-'])
-        self.assertIn(f'\nsuite = some-backports\npool = {pool}\n'
+        self.assertIn(f'\nsuite = some-suite\npool = {pool}\n'
                       f'file = {deb}\nsha256 = {digest}\nroot = ', (
                           self.box.root / 'patches/7.2.13/base').read_text())
         shutil.rmtree(self.box.root / 'build')

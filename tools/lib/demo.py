@@ -146,6 +146,13 @@ def row(topic, wanted, before, after):
         f'{ratio:.2f}' if ratio else '')))
 
 
+def is_there(wanted, before, after):
+    """Whether a row's figures are: an older base may lack what it is about."""
+    theirs = ([k for k in after if re.fullmatch(wanted['peers'], k)]
+              if 'peers' in wanted else wanted['patched'] in before)
+    return theirs and wanted['patched'] in after
+
+
 def rows(arch, topic, upstream, patched):
     for wanted in boots(topic):
         before = {}
@@ -153,7 +160,10 @@ def rows(arch, topic, upstream, patched):
             before = measured(arch, upstream, topic, wanted, False)
         after = measured(arch, patched, topic, wanted, True)
         for each in wanted['row']:
-            yield row(topic, each, before, after)
+            if not common.BASE or is_there(each, before, after):
+                yield row(topic, each, before, after)
+            else:
+                print(f'{topic}: not on this base: {each["what"]}')
 
 
 def table(every):

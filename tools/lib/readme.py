@@ -98,11 +98,27 @@ def port_text():
     return aligned(cells)
 
 
+def came_to(kept, topic):
+    """What a topic's tests came to, as --save kept it, and when."""
+    found, dates = [], {'-'}
+    for stage in 'x86_64', 'arm64':
+        *_, date, of_topics = kept.get(stage, [None, {}])
+        passed, failed, skipped = of_topics.get(topic, (0, 0, 0))
+        found.append(f'{passed}' + (f', {failed} failed' if failed else '')
+                     + (f', {skipped} skipped' if skipped else '')
+                     if passed or failed else '-')
+        dates.add(date if topic in of_topics else '-')
+    return *found, max(dates)
+
+
 def bases_text():
     """What each base has of each topic, and how much of that is its own."""
     main = topics(ROOT / 'series')
-    cells = [('kernel', 'topic', 'patches', 'its own', 'KiB', 'left out')]
+    cells = [('kernel', 'topic', 'patches', 'its own', 'KiB', 'left out',
+              'x86-64', 'arm64', 'date')]
     for name in bases():
+        kept = parsed(RESULTS / 'tests.json', json.loads).get(
+            base(name)['version'], {})
         series = (PATCHES / name if name else ROOT) / 'series'
         # Where tools/port --to is at work there is none yet.
         for t in topics(series).values() if series.exists() else ():
@@ -114,7 +130,8 @@ def bases_text():
                               f'{len(t.patches)}',
                               *((f'{len(own)}', f'{size >> 10}',
                                  f'{len(theirs) - len(t.patches)}')
-                                if name else ('-', '-', '-'))))
+                                if name else ('-', '-', '-')),
+                              *came_to(kept, t.name)))
     return aligned(cells)
 
 
@@ -124,7 +141,7 @@ def tests_text():
     kept = parsed(RESULTS / 'tests.json', json.loads)
     for name in bases():
         version = base(name)['version']
-        cells += [(version, stage, *map(str, row))
+        cells += [(version, stage, *map(str, row[:4]))
                   for stage, row in sorted(kept.get(version, {}).items())]
     return aligned(cells)
 

@@ -38,6 +38,7 @@ class Report:
     def __init__(self):
         self.counts = {'ok': 0, 'not ok': 0, 'skip': 0}
         self.groups = {}
+        self.topics = {}
 
     def keep(self, group, name, verdict):
         self.counts[verdict] += 1
@@ -82,8 +83,8 @@ class Report:
         kept = common.parsed(path, json.loads) if path.exists() else {}
         rows = kept.setdefault(common.base()['version'], {})
         today = datetime.date.today().isoformat()
-        for name, counts in stages.items():
-            rows[name] = [*counts, today]
+        for name, (counts, of_topics) in stages.items():
+            rows[name] = [*counts, today, of_topics]
         path.write_text(json.dumps(kept, indent=1, sort_keys=True) + '\n')
 
     def summary(self):
@@ -103,6 +104,19 @@ def add_kunit(report, prefix, results):
         report.add(prefix, 'not ok', 'no test ran')
 
 
+def count_topics(report, result):
+    """Count what each topic's suites, named for it, and selftests came to."""
+    groups = result.by_suite() | result.by_command()
+    for topic in common.topics():
+        mine = {f'/{line}' for path in kbuild.topic_has('selftests', topic)
+                for line in path.read_text().splitlines()}
+        row = report.topics.setdefault(topic, [0, 0, 0])
+        for name, results in groups.items():
+            if name in mine or name.startswith(topic.replace('-', '_')):
+                for _, verdict in results:
+                    row[[*report.counts].index(verdict)] += 1
+
+
 def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
     """Build and boot a test kernel: its KUnit suites, then selftests.
 
@@ -116,6 +130,7 @@ def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
     else:
         kw |= vm.selftests(arch, LINUX)
     result = vm.boot(arch, image, name=f'boot {name}', **kw)
+    count_topics(report, result)
     add_kunit(report, name, result.results())
 
 
@@ -450,12 +465,13 @@ def main(argv):
     for name, stage in stages.items():
         step(stage.__doc__)
         before = [*report.counts.values()]
+        report.topics = {}
         try:
             stage(report, options)
         except Failure as e:
             report.failure(name, e)
         counted[name] = [now - then for now, then in
-                         zip(report.counts.values(), before)]
+                         zip(report.counts.values(), before)], report.topics
     report.save()
     if options.save:
         report.keep_counts(counted)

@@ -154,14 +154,19 @@ def compile(arch, tree, out, targets, clang=False):
         env=kbuild_env(), hint='the first error is the one to look at')
 
 
+def machine(arch):
+    """The fragments of a machine, and of an older base on it."""
+    # UML has no hardware and lives from being small.
+    names = [arch.name] if arch.name == 'um' else ['common', arch.name]
+    if BASE and (CONFIGS / f'{BASE}.config').exists():
+        names.append(BASE)
+    return [fragment(name) for name in names]
+
+
 def fragments(arch, tree, out, names=()):
     """The fragments of a test kernel: machine, topics' suites, @names."""
     out.mkdir(parents=True, exist_ok=True)
-    # UML has no hardware and lives from being small.
-    machine = [arch.name] if arch.name == 'um' else ['common', arch.name]
-    if BASE and (CONFIGS / f'{BASE}.config').exists():
-        machine.append(BASE)
-    return [*map(fragment, machine), topic_fragment(arch, tree, out, names),
+    return [*machine(arch), topic_fragment(arch, tree, out, names),
             *map(fragment, names)]
 
 

@@ -134,9 +134,7 @@ class Builder:
 
     @staticmethod
     def config_key(commit, arch, config):
-        names = [] if config == 'allno' else [
-            kbuild.CONFIGS / 'common.config',
-            kbuild.CONFIGS / f'{arch.name}.config']
+        names = [] if config == 'allno' else kbuild.machine(arch)
         options = topic_options(commit, arch, config)
         return [arch.name, config, kconfig_id(commit),
                 [path.read_text() for path in names], options,
@@ -164,7 +162,7 @@ class Builder:
             if self.make(arch, config, log, ['allnoconfig']):
                 raise Failure('allnoconfig fails', log)
         else:
-            fragments = [kbuild.fragment('common'), kbuild.fragment(arch.name)]
+            fragments = kbuild.machine(arch)
             if config in KINDS:
                 fragments.append(kbuild.topic_fragment(arch, TREE, out,
                                                        KINDS[config]))

@@ -70,17 +70,15 @@ def main(argv):
     if own:
         print(own)
         return 0
-    program, errors = HOME / 'herd7', []
-    for suite in SUITES:
-        if works(program):
-            print(program)
-            return 0
+    program, suites, errors = HOME / 'herd7', list(SUITES), []
+    while not works(program):
+        if not suites:
+            raise Failure('no herd7: ' + (
+                '; '.join(errors) or f'{program} does not run on this machine'))
+        suite = suites.pop(0)
         try:
             install(suite)
         except Failure as e:
             errors.append(f'{suite}: {e.what.splitlines()[-1]}')
-    if works(program):
-        print(program)
-        return 0
-    raise Failure('no herd7: ' + ('; '.join(errors) or
-                                  f'{program} does not run on this machine'))
+    print(program)
+    return 0

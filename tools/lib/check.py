@@ -204,12 +204,12 @@ class Runner:
 
 def wanted(args):
     modes = MODES[:MODES.index(args.mode) + 1]
-    if not args.only:
+    if args.only is None:
         return [c for c in known() if c.when in modes]
     names = args.only.split(',')
     unknown = set(names) - {c.name for c in known()}
     if unknown:
-        raise Failure(f'no check {", ".join(sorted(unknown))}',
+        raise Failure(f'no check "{", ".join(sorted(unknown))}"',
                       hint='tools/check --list names them')
     return [c for c in known() if c.name in names]
 

@@ -84,6 +84,10 @@ for name in ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_COMMON_DIR',
 MOST_LINES = 20
 
 
+# A hint for what is damaged and in git.
+AS_IT_WAS = 'git checkout has it as it was'
+
+
 class Failure(Exception):
     """What failed, the log that shows it and what the user can do.
 
@@ -388,9 +392,14 @@ def topics(series=SERIES, root=ROOT):
     """
     if not series.exists():
         base()      # there may be no such base
-        raise Failure(f'there is no file "{series.relative_to(ROOT)}"')
+        raise Failure(f'there is no file "{series.relative_to(ROOT)}"',
+                      hint=f'tools/port --to {BASE} writes it' if BASE
+                      else AS_IT_WAS)
     found, parts, current = {}, [], None
-    for n, line in enumerate(series.read_text().splitlines(), 1):
+    if not (text := series.read_text()):
+        raise Failure(f'{os.path.relpath(series, ROOT)} is empty',
+                      hint=AS_IT_WAS)
+    for n, line in enumerate(text.splitlines(), 1):
         head = HEADING.fullmatch(line)
         if head:
             name, needs, title = head.groups()

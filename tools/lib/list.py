@@ -7,6 +7,7 @@
 """
 
 import common
+from branches import listed
 
 
 def main(argv):
@@ -18,7 +19,8 @@ def main(argv):
                   f'needs {t.needs}' if t.needs else '', t.title)
                  for t in common.with_parts(common.topics()).values()]
         print('\n'.join(common.aligned(cells)))
-    patches = [p for name in args.topic for t in common.with_needs(name)
-               for p in t.patches]
-    for patch in dict.fromkeys(patches):
+    chain = [t for name in args.topic for t in common.with_needs(name)]
+    for topic in chain:
+        listed(topic)       # a patch may be missing
+    for patch in dict.fromkeys(p for t in chain for p in t.patches):
         print(patch)

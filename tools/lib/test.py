@@ -457,10 +457,10 @@ def main(argv):
             print(f'{name:8} {stage.__doc__}')
         return
     stages = {'fast': FAST, 'full': FULL}.get(options.mode, DEFAULT)
-    if options.only:
+    if options.only is not None:
         names = options.only.split(',')
         if unknown := set(names) - set(FULL):
-            raise Failure('no such stage: ' + ', '.join(sorted(unknown)),
+            raise Failure(f'no such stage: "{", ".join(sorted(unknown))}"',
                           hint='tools/test --list names them')
         stages = {n: FULL[n] for n in names}
 

@@ -646,7 +646,10 @@ class Apply(Case):
     def test_unknown_topic_and_missing_file(self):
         self.fails('apply', '--topic', 'no', says=['queue, pool, zs'])
         self.patch('zs', '0001').unlink()
-        self.fails('apply', says=['patches/zs/0001-mm-speed-up-zs.patch'])
+        for tool in ['apply'], ['list', 'zs']:
+            self.fails(*tool, says=['patches/zs/0001-mm-speed-up-zs.patch'])
+        (self.box.root / 'series').write_text('')
+        self.fails('apply', says=['series is empty'])
 
     def test_am_3way_on_another_base(self):
         """Full blob ids let git am merge where the context has changed."""
@@ -1555,6 +1558,10 @@ class Setup(Case):
         """Have dpkg know every package but one."""
         self.box.program('dpkg-query', 'shift 3; for p; do [ "$p" = '
                          f'"{missing}" ] || echo "ii  $p"; done\nexit 1\n')
+
+    def test_unknown_option(self):
+        rc, out = self.box.tool('setup', '--no')
+        self.assertEqual((rc, out.splitlines()[-1]), (2, 'setup: no option --no'))
 
     def test_nothing_missing(self):
         self.query()

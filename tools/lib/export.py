@@ -19,7 +19,7 @@ import tempfile
 
 import common
 from amtree import AmTree, touched
-from branches import CONFIG, COVER, lock, relative, tip
+from branches import CONFIG, COVER, listed, lock, relative, tip
 from common import IDENTITY, LINUX, ROOT, Failure, git, output
 
 
@@ -67,7 +67,11 @@ def last_tag():
 
 
 def tagged(tag, name):
-    """The same commits as a tag of this repository has them."""
+    """The same commits as a tag of this repository has them, if it does."""
+    if not git('rev-parse', '-q', '--verify', f'{tag}:series', cwd=ROOT,
+               check=False):
+        raise Failure(f'this repository has no tag "{tag}" with a series',
+                      hint='git tag names those that there are')
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
         git('archive', '-o', tmp / 'tar', tag, 'series', 'patches', cwd=ROOT)
@@ -78,6 +82,8 @@ def tagged(tag, name):
                           'here', hint=f'tools/fetch --version '
                           f'{pin["version"]} makes it')
         known = common.topics(tmp / 'series', tmp)
+        if name not in common.with_parts(known):
+            return None
         return committed(common.with_needs(name, known), {None: pin['root']})
 
 
@@ -120,8 +126,6 @@ def finished(text, cover, who):
 
 
 def export(topic, to, args, who, tips):
-    if not topic.patches:
-        raise Failure(f'{topic.name} has no patches')
     title, about = cover_text(topic)
     # The root commit of build/linux is not upstream's.
     known = upstream_commit()
@@ -134,11 +138,12 @@ def export(topic, to, args, who, tips):
     if args.version > 1:
         options.append(f'-v{args.version}')
         since = args.since or last_tag()
-        if since:
-            options.append('--range-diff={}..{}'.format(
-                *tagged(since, topic.name)))
-        else:
+        if not since:
             print('no range-diff: this repository has no tag v*')
+        elif old := tagged(since, topic.name):
+            options.append('--range-diff={}..{}'.format(*old))
+        else:
+            print(f'no range-diff: {since} has no {topic.name}')
     to.mkdir(parents=True, exist_ok=True)
     git(*CONFIG, 'format-patch', '--cover-letter', '--numbered', '--signoff',
         '--full-index', f'--base={tips[None]}', *options, '-o', to.resolve(),
@@ -171,12 +176,19 @@ def main(argv):
     args = p.parse_args(argv)
     if args.version < 1:
         raise Failure(f'there is no version {args.version}')
+    if args.since and args.version == 1:
+        p.error('--since is for --version 2 and later')
     who = poster()
     if args.to.exists() and (not args.to.is_dir() or any(args.to.iterdir())):
         raise Failure(f'{args.to} is not an empty directory')
     topics = common.topics()
     if args.topic:
         topics = {'': common.with_needs(args.topic)[-1]}
+    # All or nothing.
+    for topic in topics.values():
+        if not listed(topic):
+            raise Failure(f'{topic.name} has no patches')
+        cover_text(topic)
     with lock():
         tips = {None: tip('base')}
         for name, topic in topics.items():

@@ -1332,6 +1332,15 @@ class Export(Case):
         self.fails('export', '--to', self.to, says=['not an empty directory'])
         self.assertEqual([p.name for p in self.to.iterdir()], ['x'])
 
+    def test_all_or_nothing(self):
+        cover = self.patch('zs', '0000')
+        for file in cover, self.patch('zs', '0001'):
+            text = file.read_text()
+            file.unlink()
+            self.fails('export', '--to', self.to, says=[f'zs/{file.name}'])
+            file.write_text(text)
+        self.assertFalse(self.to.exists())
+
     def test_patches_apply(self):
         self.ok('export', '--to', self.to, '--topic', 'queue')
         self.box.git('checkout', '-q', 'base')
@@ -1391,6 +1400,17 @@ class Export(Case):
         self.ok('export', '--to', self.to, '--topic', 'zs', '--version', '2')
         cover = (self.to / 'v2-0000-cover-letter.patch').read_text()
         self.assertIn('\nRange-diff against v1:\n1:  ', cover)
+        self.fails('export', '--to', self.path / 'n', '--version', '2',
+                   '--since', 'no', says=['no tag "no"', 'git tag'])
+        self.assertEqual(self.box.tool('export', '--to', self.path / 'n',
+                                       '--since', 'v1')[0], 2)
+        series = self.box.root / 'series'
+        # What the tag lacks has none, and the others go on.
+        text, head = series.read_text(), '# zs: mm: speed up zs\n'
+        series.write_text(text.replace(head, '# zs/new: mm: x\n') + head)
+        self.assertIn('no range-diff: v1 has no zs/new', self.ok(
+            'export', '--to', self.path / 'n', '--version', '2', '--topic',
+            'zs/new'))
         self.assertRegex(cover, r'(?m)^ +-\+\tz20\(\);\n +\+\+\ty20\(\);$')
 
     def test_part(self):

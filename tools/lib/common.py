@@ -219,9 +219,9 @@ def output(cmd, check=True, **kw):
         raise Failure(f'{kw.get("cwd", ".")} belongs to another user',
                       hint='work as that user, or make it yours with chown')
     if r.returncode and check:
-        said = (r.stderr or r.stdout).strip().splitlines()
-        raise Failure(f'{shlex.join(map(str, cmd))} failed '
-                      f'({r.returncode}):\n' + '\n'.join(said[-MOST_LINES:]))
+        said = (r.stderr or r.stdout).strip().splitlines()[-MOST_LINES:]
+        raise Failure(f'{shlex.join(map(str, cmd))} failed ({r.returncode})'
+                      + (':\n' + '\n'.join(said) if said else ''))
     return r.stdout
 
 
@@ -290,12 +290,25 @@ def need_base():
                       f'git -C {LINUX} branch -f {ref("base")} {root[:12]}')
 
 
-def parsed(path, loads):
+def parsed(path, loads, kind=dict):
     """What json.loads or tomllib.loads makes of a file."""
     try:
-        return loads(path.read_text())
+        found = loads(path.read_text())
     except ValueError as e:
-        raise Failure(f'{path}: {e}')
+        raise Failure(f'{path}: {e}', hint=AS_IT_WAS)
+    if not isinstance(found, kind):
+        raise Failure(f'{path} holds something else than it should',
+                      hint=AS_IT_WAS)
+    return found
+
+
+def rows_of(path, rows, *keys):
+    """The rows that a file has, if each has these keys."""
+    for row in rows if isinstance(rows, list) else [rows]:
+        if not isinstance(row, dict) or not row.keys() >= {*keys}:
+            raise Failure(f'{path}: each row must have ' + ', '.join(keys),
+                          hint=AS_IT_WAS)
+    return rows
 
 
 def sha256(path):
@@ -311,6 +324,13 @@ def put(path, content):
     else:
         new.write_text(content)
     new.replace(path)
+
+
+def must_be_writable(path):
+    """Fail before hours of work if put() will fail behind them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    put(path.with_suffix('.new'), '')
+    path.with_suffix('.new').unlink()
 
 
 def aligned(rows):
@@ -355,7 +375,7 @@ def pinned(path, keys=PINNED):
                           path.read_text() if path.exists() else ''))
     if lacks := [key for key in keys if key not in pin]:
         raise Failure(f'{os.path.relpath(path, ROOT)} lacks '
-                      + ', '.join(lacks), hint='git checkout has it as it was')
+                      + ', '.join(lacks), hint=AS_IT_WAS)
     return pin
 
 

@@ -25,7 +25,7 @@ import common
 import kbuild
 import vm
 from common import (BUILD, LINUX, RESULTS, TOOLS, Failure, Steps, aligned,
-                    base, git, output, parser, ref, run)
+                    base, git, output, parsed, parser, put, ref, rows_of, run)
 
 # As build/linux and build/out lie to each other: so ccache knows the objects.
 UPSTREAM = BUILD / 'base' / LINUX.name
@@ -65,8 +65,18 @@ def boots(topic):
     path = kbuild.KUNIT / topic / f'{kind}.toml'
     if not path.exists():
         return []
-    return [wanted for wanted in
-            common.parsed(path, tomllib.loads).get('boot', [])
+    found = rows_of(path, parsed(path, tomllib.loads).get('boot', []),
+                    'figures', 'key', 'row')
+    for wanted in found:
+        rows_of(path, wanted['row'], 'what', 'unit', 'patched')
+        try:
+            for each in wanted['row']:
+                re.compile(each.get('peers', ''))
+            for figure in wanted['figures']:
+                wanted['key'].format(**re.compile(figure).groupindex)
+        except (re.error, LookupError, ValueError) as e:
+            raise Failure(f'{path}: key "{wanted["key"]}" or expressions: {e}')
+    return [wanted for wanted in found
             if not (common.BASE and wanted.get('main'))]
 
 
@@ -151,9 +161,13 @@ def row(topic, wanted, before, after):
 
 def is_there(wanted, before, after):
     """Whether a row's figures are: an older base may lack what it is about."""
-    theirs = ([k for k in after if re.fullmatch(wanted['peers'], k)]
-              if 'peers' in wanted else wanted['patched'] in before)
-    return theirs and wanted['patched'] in after
+    ours = [wanted[k] for k in ('patched', 'less') if k in wanted]
+    theirs = [(before, k) for k in ours]
+    if 'peers' in wanted:
+        theirs = [(after, k) for k in after if re.fullmatch(wanted['peers'], k)]
+    return theirs and all(
+        wanted['unit'] in found.get(key, ())
+        for found, key in [*theirs, *((after, k) for k in ours)])
 
 
 def rows(arch, topic, upstream, patched):
@@ -163,10 +177,13 @@ def rows(arch, topic, upstream, patched):
             before = measured(arch, upstream, topic, wanted, False)
         after = measured(arch, patched, topic, wanted, True)
         for each in wanted['row']:
-            if not common.BASE or is_there(each, before, after):
+            if is_there(each, before, after):
                 yield row(topic, each, before, after)
-            else:
+            elif common.BASE:
                 print(f'{topic}: not on this base: {each["what"]}')
+            else:
+                raise Failure(f'{topic}: nothing was measured of '
+                              f'"{each["what"]}"')
 
 
 def table(every):
@@ -174,6 +191,12 @@ def table(every):
     cells = [COLUMNS] + [[r[c] for c in COLUMNS] for r in every]
     cells.insert(1, ['-' * max(map(len, column)) for column in zip(*cells)])
     return '\n'.join(aligned(cells)) + '\n'
+
+
+def kept(path):
+    """The rows that --save kept."""
+    return rows_of(path, parsed(path, json.loads, list), *COLUMNS) \
+        if path.exists() else []
 
 
 def main(argv):
@@ -192,7 +215,14 @@ def main(argv):
         common.setup('--debian')
     names = [t for t in common.topics() if boots(t)]
     if options.topic:
-        names = [common.with_branches(options.topic)[-1].name]
+        common.with_branches(options.topic)
+        if options.topic not in names:
+            raise Failure(f'{options.topic} has no {kind}.toml for this base')
+        names = [options.topic]
+    path = RESULTS / common.BASE / f'{kind}.json'
+    if options.save:
+        common.must_be_writable(path)
+        kept(path)
     common.setup()
     step = Steps(3 + len(names))
     step(f'Linux {base()["version"]}: fetch, and apply the series')
@@ -213,11 +243,9 @@ def main(argv):
     print()
     print(table(found), end='')
     if options.save:
-        where = RESULTS / common.BASE
-        where.mkdir(parents=True, exist_ok=True)
-        path, order = where / f'{kind}.json', list(common.topics())
-        if options.topic and path.exists():
-            found += [r for r in json.loads(path.read_text())
-                      if r['topic'] not in names]
+        order = list(common.topics())
+        if options.topic:
+            found += [r for r in kept(path)
+                      if r['topic'] in {*order} - {*names}]
             found.sort(key=lambda r: order.index(r['topic']))
-        path.write_text(json.dumps(found, indent=1) + '\n')
+        put(path, json.dumps(found, indent=1) + '\n')

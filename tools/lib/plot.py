@@ -7,10 +7,10 @@ does better, to the left where it does worse.  Needs matplotlib, which
 """
 
 import io
-import json
 import re
 
-from common import RESULTS, Failure, parsed, parser
+from common import RESULTS, Failure, parser
+from demo import kept
 
 NAMES = 'demo', 'real'
 BETTER, WORSE, EQUAL = '#2a7f3f', '#b03030', '#707070'
@@ -24,8 +24,7 @@ def colour(ratio):
 
 
 def draw(plt, name):
-    rows = [r for r in parsed(RESULTS / f'{name}.json', json.loads)
-            if r['ratio']]
+    rows = [r for r in kept(RESULTS / f'{name}.json') if r['ratio']]
     ratios = [float(r['ratio']) for r in rows]
     fig, ax = plt.subplots(figsize=(11, 0.6 + 0.24 * len(rows)))
     # A bar of a logarithmic axis begins where it is told to: at "equal".

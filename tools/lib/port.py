@@ -249,6 +249,9 @@ def main(argv):
     if not LINUX.exists():
         raise Failure(f'{LINUX} is missing', hint='run tools/apply first')
     topics = {n: t for n, t in common.topics().items() if t.patches}
+    keep = RESULTS / f'port-{pathlib.Path(options.tree).resolve().name}.json'
+    if options.save:
+        common.must_be_writable(keep)
     base, own = overlay(options.tree)
     names = touched(p for t in [*topics.values(), *own.values()]
                     for p in t.patches)
@@ -261,7 +264,5 @@ def main(argv):
     shutil.rmtree(SCRATCH)
     print(table(rows), end='')
     if options.save:
-        name = pathlib.Path(options.tree).resolve().name
-        (RESULTS / f'port-{name}.json').write_text(
-            json.dumps(rows, indent=1) + '\n')
+        common.put(keep, json.dumps(rows, indent=1) + '\n')
     return int(any(r['built'].startswith('no:') for r in rows))

@@ -9,9 +9,9 @@ import json
 import re
 import textwrap
 
-from common import (PATCHES, RESULTS, ROOT, Failure, aligned, base, bases,
-                    parsed, parser, topics)
-from demo import table
+from common import (BASE, PATCHES, RESULTS, ROOT, Failure, aligned, base,
+                    bases, parsed, parser, rows_of, topics)
+from demo import COLUMNS, table
 
 FILES = [ROOT / 'README', *sorted((ROOT / 'Documentation').glob('*.md'))]
 MARK = re.compile(r'(?m)^.*, by tools/readme (\w+):\n((?: .*\n|\n)*)')
@@ -20,12 +20,13 @@ MARK = re.compile(r'(?m)^.*, by tools/readme (\w+):\n((?: .*\n|\n)*)')
 def results(pattern):
     """The rows that were kept: of the demo, and of topics' own benchmarks."""
     for path in sorted(RESULTS.glob(pattern)):
-        kept = parsed(path, json.loads)
+        kept = parsed(path, json.loads, (list, dict))
         if isinstance(kept, list):
-            yield from kept
+            yield from rows_of(path, kept, *COLUMNS)
             continue
-        linux = kept['machine']['linux']
-        for row in kept['rows']:
+        rows_of(path, kept, 'machine', 'rows')
+        linux = rows_of(path, kept['machine'], 'linux')['linux']
+        for row in rows_of(path, kept['rows'], *COLUMNS[1:]):
             if linux != base()['version']:
                 row['what'] += f', Linux {linux}'
             yield row
@@ -89,8 +90,9 @@ def real_text():
 def port_text():
     """How far each topic gets on other kernels, as tools/port kept it."""
     cells = [('kernel', 'topic', 'applies', 'builds, passes its tests')]
-    kept = {path.stem.removeprefix('port-'): parsed(path, json.loads)
-            for path in RESULTS.glob('port-*.json')}
+    kept = {path.stem.removeprefix('port-'): rows_of(
+        path, parsed(path, json.loads, list), 'topic', 'applies', 'built')
+        for path in RESULTS.glob('port-*.json')}
     for version in sorted(kept, reverse=True, key=lambda v: [
             int(n) for n in re.findall(r'\d+', v)]):
         cells += [(version, r['topic'], r['applies'], r['built'])
@@ -186,7 +188,8 @@ def filled(text):
     """A text with all of its tables written anew."""
     def write(mark):
         if mark[1] not in SECTIONS:
-            raise Failure(f'nobody knows how to write "{mark[1]}"')
+            raise Failure(f'there is no table "{mark[1]}"',
+                          hint='there are: ' + ', '.join(SECTIONS))
         lines = [f'    {line}'.rstrip() for line in SECTIONS[mark[1]]()]
         head = mark[0].partition('\n')[0]
         return '\n'.join([head, '', *lines, '', ''])
@@ -198,16 +201,18 @@ def main(argv):
     p.add_argument('--check', action='store_true',
                    help='write nothing; end with 1 if a table is stale')
     args = p.parse_args(argv)
-    found = set()
-    for path in FILES:
-        old = path.read_text()
-        new = filled(old)
-        found.update(m[1] for m in MARK.finditer(old))
-        if old != new and args.check:
+    if BASE:
+        p.error('the tables are of all bases: without --base')
+    texts = {path: path.read_text() for path in FILES}
+    found = [m[1] for text in texts.values() for m in MARK.finditer(text)]
+    if missing := [name for name in SECTIONS if name not in found]:
+        raise Failure('no file has the tables: ' + ' '.join(missing),
+                      hint='a line that ends with ", by tools/readme NAME:" '
+                      'says where one is to be')
+    stale = {path: new for path, old in texts.items()
+             if (new := filled(old)) != old}
+    for path, text in stale.items():
+        if args.check:
             raise Failure(f'{path.name} is stale',
                           hint='tools/readme writes it anew')
-        if old != new:
-            path.write_text(new)
-    if found != set(SECTIONS):
-        raise Failure('no file has the tables: '
-                      + ' '.join(set(SECTIONS) - found))
+        path.write_text(text)

@@ -32,6 +32,9 @@ from common import (BUILD, LINUX, TOOLS, Failure, Steps, log_path, output,
                     parser, run)
 
 
+TESTS = common.RESULTS / 'tests.json'
+
+
 class Report:
     """One line a test, and the counts of all."""
 
@@ -79,17 +82,20 @@ class Report:
 
     def keep_counts(self, stages):
         """Note in Documentation/results what these stages came to."""
-        path = common.RESULTS / 'tests.json'
-        kept = common.parsed(path, json.loads) if path.exists() else {}
+        kept = already_kept()
         rows = kept.setdefault(common.base()['version'], {})
         today = datetime.date.today().isoformat()
         for name, (counts, of_topics) in stages.items():
             rows[name] = [*counts, today, of_topics]
-        path.write_text(json.dumps(kept, indent=1, sort_keys=True) + '\n')
+        common.put(TESTS, json.dumps(kept, indent=1, sort_keys=True) + '\n')
 
     def summary(self):
         return '{ok} passed, {not ok} failed, {skip} skipped'.format(
             **self.counts)
+
+
+def already_kept():
+    return common.parsed(TESTS, json.loads) if TESTS.exists() else {}
 
 
 def add_kunit(report, prefix, results):
@@ -136,9 +142,11 @@ def boot_suites(report, arch, configs=(), clang=False, kunit_only='', **kw):
 
 def own(report, options):
     """the tools' own tests"""
-    run([TOOLS / 'readme', '--check'], 'README is up to date')
+    # These are not of the base at hand.
+    env = {'MM_SERIES_BASE': ''}
+    run([TOOLS / 'readme', '--check'], 'README is up to date', env=env)
     report.add('README is up to date', 'ok')
-    env = {'MM_SERIES_FULL': 'y'} if options.mode == 'full' else {}
+    env |= {'MM_SERIES_FULL': 'y'} if options.mode == 'full' else {}
     for path in sorted((TOOLS / 'tests').glob('test_*.py')):
         # Its seeds have to be compiled: minutes.
         if options.mode == 'fast' and path.stem == 'test_check':
@@ -378,7 +386,9 @@ def modules(report, options):
 def stress(report, options):
     """minutes of stress: what kunit/TOPIC/stress.toml says"""
     for path in kbuild.topic_has('stress.toml'):
-        boots = common.parsed(path, tomllib.loads).get('boot', [])
+        boots = common.rows_of(
+            path, common.parsed(path, tomllib.loads).get('boot', []),
+            'arch', 'append')
         for n, wanted in enumerate(boots):
             arch = kbuild.arch(wanted['arch'])
             configs = wanted.get('config', '').split()
@@ -464,6 +474,9 @@ def main(argv):
                           hint='tools/test --list names them')
         stages = {n: FULL[n] for n in names}
 
+    if options.save:
+        common.must_be_writable(TESTS)
+        already_kept()
     common.setup()
     report, step = Report(), Steps(len(stages) + 1)
     step('the tree: fetch and apply')

@@ -1525,13 +1525,47 @@ class Common(Case):
         self.fails('build', 'x86_64', 'arm64', says=['one architecture'])
 
     def test_files_that_cannot_be_parsed(self):
-        for tool, name, text in (
-                (('readme', '--check'), 'Documentation/results/demo.json',
-                 '['),
-                (('demo', '--topic', 'queue'), 'kunit/zs/demo.toml', '[[x')):
-            write(self.box.root, {
-                name: text, 'README': 'a, by tools/readme topics:\n'})
-            self.fails(*tool, says=[f'{name}: '])
+        names = re.findall("'(\\w+)': \\w+_text|'(picture)'", (
+            TOOLS / 'lib/readme.py').read_text())
+        readme = ''.join(f'a, by tools/readme {"".join(n)}:\n' for n in names)
+        demo, tests, port = (f'Documentation/results/{name}.json' for name in
+                             ('demo', 'tests', 'port-7.1'))
+        write(self.box.root, {'README': readme, tests: '{}'})
+        for name, *texts in ((demo, '[', '3', '{}', '[{}]'), (port, '[{}]'),
+                             (tests, '', '[]')):
+            for text in texts:
+                write(self.box.root, {name: text})
+                self.fails('readme', '--check', says=[f'{name}', 'git checkout'])
+                if name == tests:
+                    self.fails('test', '--save', says=[f'{name}'])
+            (self.box.root / name).unlink()
+        self.assertEqual((self.box.root / 'README').read_text(), readme)
+        name = 'kunit/zs/demo.toml'
+        for text in '[[x', 'boot = 3', '[[boot]]\nkey = ""':
+            write(self.box.root, {name: text})
+            self.fails('demo', '--topic', 'queue', says=[f'{name}: '])
+        write(self.box.root, {name: ''})
+        self.fails('demo', '--topic', 'zs', says=['zs has no demo.toml'])
+
+    def test_what_cannot_be_kept_is_not_begun(self):
+        write(self.box.root, {'Documentation/results': 'a file',
+                              'kunit/zs/demo.toml': ''})
+        for tool in 'demo', 'test', ('port', '7.1'):
+            out = self.fails(*[tool] if tool in ('demo', 'test') else tool,
+                             '--save', says=['Documentation/results'])
+            self.assertNotIn('[1/', out)
+
+    def test_readme_writes_all_or_nothing(self):
+        write(self.box.root, {'README': 'a, by tools/readme topics:\n',
+                              'Documentation/x.md': 'a, by tools/readme x:\n'})
+        self.fails('readme', says=['no file has the tables: demo real'])
+        readme = self.box.root / 'README'
+        self.assertEqual(readme.read_text(), 'a, by tools/readme topics:\n')
+        self.assertEqual(self.box.tool('readme', '--base', '')[0], 1)
+
+    def test_only_nothing(self):
+        for tool in 'test', 'check':
+            self.fails(tool, '--only', '', says=['no ', '""', '--list'])
 
     def test_text_is_utf_8(self):
         self.box.env.update(LC_ALL='C', PYTHONUTF8='0',

@@ -113,6 +113,12 @@ except common.Failure as e:
     print(e.what)
 print(json.dumps([[*report.counts.values()], report.topics]))
 '''
+OWN = '''
+import common, test
+test.TOOLS = common.BUILD
+test.run = lambda *_, env: print(repr(env['MM_SERIES_BASE']))
+test.own(test.Report(), type('', (), {'mode': ''}))
+'''
 SUITES = '''
 KTAP version 1
     # Subtest: sixth
@@ -144,6 +150,9 @@ class Seventh(unittest.TestCase):
         base = (ROOT / 'patches/base').read_text()
         self.version = re.search('version = (.*)', base)[1]
         self.write({'series': series, 'patches/base': base,
+                    'patches/sixth/0001-a.patch':
+                        '+config SIXTH\n+config SIXTH_KUNIT_TEST\n',
+                    'patches/seventh/0001-b.patch': '',
                     'patches/1.0/series': series,
                     'patches/1.0/base': base.replace(self.version, '1.0.1')})
         for name in ROOT.joinpath('kunit').iterdir():
@@ -202,11 +211,28 @@ class Seventh(unittest.TestCase):
             ['seventh: taken by one'], [every[1], 'new', 'gone']))
 
     def test_demo_keeps_what_other_topics_have(self):
+        columns = 'topic', 'what', 'unit', 'upstream', 'patched', 'ratio'
         self.write({'Documentation/results/demo.json': json.dumps(
-            [{'topic': 'seventh', 'what': 'old'},
-             {'topic': 'sixth', 'what': 'kept'}])})
+            [dict.fromkeys(columns, topic) for topic in
+             ('seventh', 'gone', 'sixth')])})
         rows, _ = self.saved('', '--topic', 'seventh')
-        self.assertEqual([rows[0], len(rows)], ['sixth: kept', 3])
+        self.assertEqual([rows[0], len(rows)], ['sixth: sixth', 3])
+
+    def test_demo_that_cannot_be(self):
+        good = FILES['demo.toml']
+        for old, new, says in (
+                ('+) pages', '+ pages', 'missing )'),
+                ('{of}', '{no}', 'demo.toml: key "{no}"'),
+                ('what = "taken by one"', '', 'each row must have what'),
+                ('pages"', 'kg"', 'nothing was measured of "taken by one"'),
+                ('= "one"', '= "ten"', 'measured of "taken by one"'),
+                ('(two|three)', 'ten', 'beside the best of the others"'),
+                ('"none"', '"ten"', 'beside the best of the others"')):
+            self.assertIn(old, good)
+            self.write({'kunit/seventh/demo.toml': good.replace(old, new)})
+            self.assertIn('Failure: ', out := self.run_in(
+                sys.executable, '-c', DEMO, status=1))
+            self.assertIn(says, out)
 
     def stage(self, name, says):
         """What a stage counts, and of which topics; what it prints."""
@@ -236,6 +262,18 @@ class Seventh(unittest.TestCase):
         self.assertEqual((counts, lines),
                          ([0, 0, 0], ['before: BUG: KASAN: x']))
 
+    def test_stress_that_cannot_be(self):
+        for other in (self.root / 'kunit').glob('*/stress.toml'):
+            if other.parent.is_symlink():
+                other.parent.unlink()
+        self.write({'kunit/seventh/stress.toml': '[[boot]]\n'})
+        self.assertIn('each row must have arch, append',
+                      self.stage('stress', {})[2][-1])
+
+    def test_own_is_of_the_main_base(self):
+        out = self.run_in(sys.executable, '-c', OWN, '--base', '1.0')
+        self.assertEqual(out.splitlines()[0], "''")
+
     def test_readme(self):
         """Each table is written where its line stands, and --check sees it."""
         names = self.run_in(sys.executable, '-c', 'import readme; '
@@ -244,14 +282,16 @@ class Seventh(unittest.TestCase):
         self.write({
             'README': ''.join(f'{n}, by tools/readme {n}:\n\n    old\n\nText.\n'
                               for n in names),
-            'patches/sixth/0001-a.patch':
-                '+config SIXTH\n+config SIXTH_KUNIT_TEST\n',
-            'patches/seventh/0001-b.patch': '',
             'patches/seventh/0002-c.patch': '',
             'series': series + 'patches/seventh/0002-c.patch\n',
             'patches/1.0/seventh/0001-b.patch': 'x' * 2048,
             'patches/1.0/series': series.replace('patches/seventh',
                                                  'patches/1.0/seventh'),
+            # What a benchmark of a topic's own writes.
+            'Documentation/results/sixth-native.json': json.dumps({
+                'machine': {'linux': '1.0'}, 'rows': [
+                    {'what': 'add', 'unit': 'ns', 'upstream': '6',
+                     'patched': '3', 'ratio': '2.00'}]}),
             'Documentation/results/tests.json': json.dumps({
                 self.version: {
                     'x86_64': [3, 1, 4, '2026-01-02',
@@ -286,7 +326,9 @@ class Seventh(unittest.TestCase):
             [self.version, 'x86_64', '3', '1', '4', '2026-01-02'],
             ['1.0.1', 'arm64', '9', '0', '0', '2026-01-04']])
         self.assertIn('    sixth: mm: a topic\n'
-                      '        1 patches; CONFIG_SIXTH\n', text)
+                      '        1 patches; CONFIG_SIXTH\n'
+                      '        best: 2.00 times upstream; add, Linux 1.0: 3 ns, '
+                      'upstream 6\n', text)
 
 
 if __name__ == '__main__':

@@ -45,8 +45,8 @@ def prepare(name):
     for topic in common.topics():
         if not REPOSITORY.exists() or not tip(topic):
             raise Failure(f'there is no branch {ref(topic)}, and git am -3 '
-                          'merges from what it holds', hint='tools/apply'
-                          f'{f" --base {BASE}" if BASE else ""} makes it')
+                          'merges from what it holds', hint='tools/apply '
+                          'makes it')
     if subprocess.run([TOOLS / 'fetch', '--version', version]).returncode:
         raise Failure(f'there is no tree of Linux {version} to port to')
     if not known:

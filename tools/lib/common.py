@@ -113,7 +113,13 @@ class Failure(Exception):
         log = [f'log: {self.log}; {which}:'] if self.log else []
         return ''.join(f'{indent}{line}\n' for line in (
             *log, *(f'| {line}' for line in self.lines() if log),
-            *filter(None, [self.hint])))
+            *filter(None, [of_base(self.hint or '')])))
+
+
+def of_base(hint):
+    """A hint that names tools, of which those for a tree get our --base."""
+    return re.sub(r'tools/(apply|build|refresh)(?!\S| --base)',
+                  rf'\g<0> --base {BASE}', hint) if BASE else hint
 
 
 def remedy(e):
@@ -131,6 +137,8 @@ def run_tool(main):
     """Run a tool's main(argv); end with 1 and a message on a Failure."""
     name = pathlib.Path(sys.argv[0]).name
     try:
+        if BASE:
+            base()
         mend_links()
         sys.exit(main(sys.argv[1:]) or 0)
     except Failure as e:
@@ -155,7 +163,8 @@ def run_tool(main):
 def parser(doc):
     """An argument parser whose help is the tool's docstring."""
     p = argparse.ArgumentParser(
-        prog=sys.argv[0], description=doc,
+        # "--bas" would be none of taken_base()'s.
+        prog=sys.argv[0], description=doc, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     # Only for the help: taken_base() has it already.
     p.add_argument('--base', metavar='V', default=BASE,

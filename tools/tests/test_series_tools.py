@@ -753,7 +753,23 @@ class Overlay(Case):
             self.ok('apply')
 
     def test_unknown_base(self):
-        self.fails('apply', '--base', '6.1', says=['no base "6.1"', '7.1'])
+        for tool in ('apply', ('build', 'x'), ('boot', 'x'), ('port', '7.1.3'),
+                     'check', 'test', 'readme'):
+            tool = [tool] if isinstance(tool, str) else tool
+            self.fails(*tool, '--base', '6.1', says=['no base "6.1"', '7.1'])
+        self.fails('list', '--base', '..', says=['no base ".."'])
+        self.assertEqual(self.box.tool('list', '--bas', '7.1')[0], 2)
+        # Its tables are of all bases.
+        self.assertEqual(self.box.tool('readme', '--base', '7.1')[0], 2)
+
+    def test_hints_name_the_base(self):
+        self.fails('boot', '--base', '7.1', 'x86_64',
+                   says=['tools/build --base 7.1 x86_64\n'])
+        shutil.rmtree(self.linux)
+        self.fails('build', '--base', '7.1', 'x86_64',
+                   says=['run tools/apply --base 7.1 first\n'])
+        (self.box.root / 'patches/7.1/series').unlink()
+        self.fails('list', '--base', '7.1', says=['tools/port --to 7.1'])
 
 
 class Port(Case):

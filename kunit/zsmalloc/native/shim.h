@@ -98,11 +98,15 @@ typedef int isolate_mode_t;
 typedef struct { int counter; } atomic_t;
 typedef struct { long counter; } atomic_long_t, atomic64_t;
 
+#define atomic_read(v)		((v)->counter)
 #define atomic_set(v, i)	((void)((v)->counter = (i)))
 #define atomic_xchg(v, i)	__atomic_exchange_n(&(v)->counter, i, 0)
-#define atomic_long_read(v)	((v)->counter)
+#define atomic_long_read(v)	atomic_read(v)
+#define atomic_long_set(v, i)	atomic_set(v, i)
 #define atomic_long_add(i, v)	((void)((v)->counter += (i)))
 #define atomic_long_sub(i, v)	((void)((v)->counter -= (i)))
+#define atomic64_read(v)	atomic_read(v)
+#define atomic64_set(v, i)	atomic_set(v, i)
 #define atomic64_add(i, v)	atomic_long_add(i, v)
 
 /* Locks: nobody else is there, so nobody has one that is asked for. */

@@ -10,6 +10,7 @@
   tools/check --ci              what CI has time for: compiles each patch for
                                 x86-64 with the topics' symbols on, and checks
                                 all else that compiles of the series as a whole
+  tools/check --ci --minutes 25  what is not compiled by then is skipped
   tools/check --only words,w1   some checks only; --list names them
 
 A line for each check and what it is about: ok, warn, fail or skip.  Below it
@@ -78,9 +79,11 @@ class Report:
         self.fine = {}
         self.found = {}
 
+    def seconds(self):
+        return int(time.monotonic() - self.start)
+
     def clock(self):
-        t = int(time.monotonic() - self.start)
-        return f'{t // 60}:{t % 60:02}'
+        return '{}:{:02}'.format(*divmod(self.seconds(), 60))
 
     def progress(self, text):
         if sys.stderr.isatty():
@@ -147,6 +150,7 @@ class Report:
 class Runner:
     def __init__(self, args, report):
         self.report = report
+        self.limit = args.minutes * 60
         self.series = Series(Cache(not args.no_cache), args.topic)
         if not self.series.base:
             raise Failure(f'{LINUX} has no branch base',
@@ -180,7 +184,10 @@ class Runner:
         pairs = [(c, p) for p in patches for c in wanted] if by_patch else [
             (c, p) for c in wanted for p in patches]
         for check, patch in pairs:
-            self.one(check, patch, patch.name, name)
+            if by_patch and self.report.seconds() >= self.limit:
+                self.report.skip(check, patch.name, 'no time left')
+            else:
+                self.one(check, patch, patch.name, name)
         self.report.flush()
 
     def run(self, wanted):
@@ -227,6 +234,8 @@ def main(argv):
     p.add_argument('--list', action='store_true', help='name the checks')
     p.add_argument('--arch', action='append', choices=ARCHES,
                    help='this architecture only')
+    p.add_argument('--minutes', type=int, default=sys.maxsize, metavar='N',
+                   help='begin to compile no further patch after these')
     p.add_argument('--no-cache', action='store_true',
                    help='make every result anew')
     p.add_argument('-v', '--verbose', action='store_true',

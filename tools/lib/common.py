@@ -204,7 +204,8 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
     """Run a command with its output in a log; raise Failure if it fails.
 
     @what names the step for the message.  Returns the exit status; with
-    check=False a non-zero one is the caller's to judge.
+    check=False a non-zero one is the caller's to judge, but a command that
+    was killed has no say.
     """
     log = log or log_path(what)
     with open(log, 'w') as out:
@@ -216,7 +217,7 @@ def run(cmd, what, log=None, hint=None, check=True, **kw):
                        **kw).returncode
         except subprocess.TimeoutExpired:
             raise Failure(f'{what}: no end after {kw["timeout"]} s', log, hint)
-    if rc and check:
+    if rc < 0 or rc and check:
         raise Failure(f'{what} failed ({rc})', log, hint)
     return rc
 
@@ -227,7 +228,7 @@ def output(cmd, check=True, **kw):
     if 'detected dubious ownership' in r.stderr:
         raise Failure(f'{kw.get("cwd", ".")} belongs to another user',
                       hint='work as that user, or make it yours with chown')
-    if r.returncode and check:
+    if r.returncode < 0 or r.returncode and check:
         said = (r.stderr or r.stdout).strip().splitlines()[-MOST_LINES:]
         raise Failure(f'{shlex.join(map(str, cmd))} failed ({r.returncode})'
                       + (':\n' + '\n'.join(said) if said else ''))

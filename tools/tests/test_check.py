@@ -329,6 +329,10 @@ class Seeds(Case):
         self.assertEqual(set(failed), {
             ('bisect', 'build'), ('series', 'sparse'), ('series', 'w1')}, text)
         self.assertEqual([x[:4] for x in failed['bisect', 'build']], ['0001'])
+        failed, text = self.failed('--ci', '--only', 'build', '--minutes', '0')
+        self.assertEqual(failed, {})
+        for patch in 'bisect/0001', 'bisect/0002', 'rest/0001':
+            self.assertRegex(text, rf'(?m)^skip +build +{patch}.*no time left')
 
     def test_ci_without_options(self):
         self.box.topic('allno', {

@@ -1525,6 +1525,16 @@ class Common(Case):
         r = subprocess.run(['bash', '-c', command], capture_output=True)
         self.assertEqual((r.returncode, r.stdout), (3, b'why\n'))
 
+    def test_a_killed_command_has_no_result(self):
+        code = ('import common; common.run_tool(lambda _: common.{}'
+                '(["sh", "-c", "kill -9 $$"], {}check=False))')
+        for what, name in ('output', ''), ('run', '"the step", '):
+            r = subprocess.run([sys.executable, '-c', code.format(what, name)],
+                               env=dict(self.box.env, PYTHONPATH=TOOLS / 'lib'),
+                               text=True, capture_output=True)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn('failed (-9)', r.stderr)
+
     def test_a_symbol_that_cannot_be_had(self):
         write(self.box.linux, {'scripts/kconfig/merge_config.sh': '''#!/bin/sh
             echo 'WARNING: Value requested for CONFIG_A not in final .config'

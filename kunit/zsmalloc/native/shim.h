@@ -141,6 +141,7 @@ struct lockdep_map { };
 #define cond_resched()		BUG_ON(shim_nr_locked)
 #define current			NULL
 #define fatal_signal_pending(t)	((void)(t), false)
+#define current_work()		((struct work_struct *)NULL)
 
 /* Lists and objects: of a class whose lock is held wherever they change. */
 

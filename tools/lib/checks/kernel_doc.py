@@ -22,7 +22,7 @@ def complaints(commit, names):
 
 
 def kernel_doc_text(series, commit, names):
-    key = ('kernel-doc', series.base, blob_ids(commit, *names))
+    key = ('kernel-doc -Wall', series.base, blob_ids(commit, *names))
     return series.cache.of(key, lambda: complaints(commit, names))
 
 
